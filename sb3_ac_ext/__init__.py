@@ -1,0 +1,35 @@
+"""Monitoring and diagnosis for actor-critic training with Stable-Baselines3. Public names load on first use."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "DiagnosticsCallback": "sb3_ac_ext.monitoring.callback",
+    "CanaryEvalCallback": "sb3_ac_ext.monitoring.monitors",
+    "EntropyMonitorCallback": "sb3_ac_ext.monitoring.monitors",
+    "ExplainedVarianceCallback": "sb3_ac_ext.monitoring.monitors",
+    "GradientMonitorCallback": "sb3_ac_ext.monitoring.monitors",
+    "KLMonitorCallback": "sb3_ac_ext.monitoring.monitors",
+    "QValueMonitorCallback": "sb3_ac_ext.monitoring.monitors",
+    "WorkerRewardCallback": "sb3_ac_ext.monitoring.monitors",
+    "EntCoefScheduleCallback": "sb3_ac_ext.callbacks",
+    "RunSpec": "sb3_ac_ext.experiment",
+    "register": "sb3_ac_ext.registry",
+    "run": "sb3_ac_ext.experiment",
+}
+
+__all__ = sorted([*_PUBLIC, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

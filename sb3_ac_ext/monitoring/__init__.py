@@ -1,0 +1,1 @@
+"""Signals -> history -> detectors -> diagnosis -> sinks and report."""

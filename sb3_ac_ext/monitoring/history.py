@@ -1,0 +1,187 @@
+"""The seam of the monitor: signals append snapshots, everything after reads series, live or from a file."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from sb3_ac_ext.monitoring.records import RunInfo, Snapshot
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One signal over time.
+
+    :param steps: shape (n,), environment steps, increasing
+    :param values: shape (n,)
+    """
+
+    steps: npt.NDArray[np.int64]
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __bool__(self) -> bool:
+        return len(self.steps) > 0
+
+    def last(self, n: int) -> Series:
+        start = max(0, len(self) - n)
+        return Series(self.steps[start:], self.values[start:])
+
+    def finite(self) -> Series:
+        keep = np.isfinite(self.values)
+        return Series(self.steps[keep], self.values[keep])
+
+
+@dataclass
+class _Column:
+    steps: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+class History:
+    """Snapshots of one run in order of steps, readable by name.
+
+    A history can be cut at a step (:meth:`until`) without copying, so that detectors judge a recorded run
+    exactly as they judged it live.
+
+    :param info: facts about the run
+    :param snapshots: what was recorded so far, in order
+    """
+
+    def __init__(self, info: RunInfo | None = None, snapshots: Iterable[Snapshot] = ()) -> None:
+        self.info = info or RunInfo()
+        self.notes: list[str] = []
+        self._snapshots: list[Snapshot] = []
+        self._columns: dict[str, _Column] = {}
+        self._end: int | None = None
+        for snapshot in snapshots:
+            self.append(snapshot)
+
+    def append(self, snapshot: Snapshot) -> None:
+        """:raises ValueError: when the snapshot is not newer than the last one"""
+        if self._end is not None:
+            raise ValueError("a cut history cannot grow")
+        if self._snapshots and snapshot.step <= self._snapshots[-1].step:
+            raise ValueError(f"step {snapshot.step} comes after step {self._snapshots[-1].step}")
+        self._snapshots.append(snapshot)
+        for name, value in snapshot.values.items():
+            column = self._columns.setdefault(name, _Column())
+            column.steps.append(snapshot.step)
+            column.values.append(value)
+
+    def __len__(self) -> int:
+        return len(self._snapshots) if self._end is None else self._end
+
+    def __iter__(self) -> Iterator[Snapshot]:
+        return iter(self._snapshots[: len(self)])
+
+    @property
+    def last(self) -> Snapshot | None:
+        return self._snapshots[len(self) - 1] if len(self) else None
+
+    @property
+    def step(self) -> int:
+        return self.last.step if self.last else 0
+
+    @property
+    def progress(self) -> float | None:
+        """Share of the budget that is spent, in [0, 1]; ``None`` when the budget is not known."""
+        total = self.info.total_timesteps
+        return min(1.0, self.step / total) if total else None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all scalar series, sorted."""
+        return sorted(self._columns)
+
+    def has(self, name: str) -> bool:
+        return bool(self.series(name, last=1))
+
+    def series(self, name: str, last: int | None = None) -> Series:
+        """
+        :param name: of the signal; an unknown one gives an empty series
+        :param last: at most this many points, from the end
+        """
+        column = self._columns.get(name)
+        if column is None:
+            return Series(np.empty(0, dtype=np.int64), np.empty(0))
+        end = len(column.steps) if self._end is None else bisect_right(column.steps, self.step)
+        start = 0 if last is None else max(0, end - last)
+        return Series(
+            np.asarray(column.steps[start:end], dtype=np.int64),
+            np.asarray(column.values[start:end], dtype=np.float64),
+        )
+
+    def rows(self, name: str, last: int | None = None) -> list[tuple[int, tuple[float, ...]]]:
+        """(step, array) pairs of an array signal, from the end at most ``last`` of them."""
+        found: list[tuple[int, tuple[float, ...]]] = []
+        for snapshot in reversed(self._snapshots[: len(self)]):
+            if name in snapshot.arrays:
+                found.append((snapshot.step, snapshot.arrays[name]))
+                if last is not None and len(found) == last:
+                    break
+        return found[::-1]
+
+    def until(self, n: int) -> History:
+        """The first ``n`` snapshots as a read-only view that shares this history's storage."""
+        view = History(self.info)
+        view._snapshots, view._columns = self._snapshots, self._columns
+        view._end = min(n, len(self))
+        return view
+
+
+def write_header(stream: IO[str], info: RunInfo) -> None:
+    _write_line(stream, {"kind": "run", "version": 1, **info.to_json()})
+
+
+def write_snapshot(stream: IO[str], snapshot: Snapshot) -> None:
+    _write_line(stream, {"kind": "snapshot", **snapshot.to_json()})
+
+
+def _write_line(stream: IO[str], data: object) -> None:
+    stream.write(json.dumps(data, allow_nan=False, separators=(",", ":"), default=str) + "\n")
+    stream.flush()
+
+
+def read_history(path: Path | str) -> History:
+    """Read ``monitor.jsonl``. A torn last line, as after ``kill -9``, is dropped with a note; a later header wins.
+
+    :raises ValueError: when the file is missing, holds no header, or a line before the last is not valid
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    history: History | None = None
+    notes: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            data = json.loads(line)
+            kind = data.pop("kind")
+            if kind == "run":
+                history = History() if history is None else history
+                history.info = RunInfo.from_json(data)
+            elif history is not None and kind == "snapshot":
+                history.append(Snapshot.from_json(data))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if number < len(lines) or history is None:
+                raise ValueError(
+                    f"{path} line {number} is not a line of a monitor history: {error}"
+                ) from None
+            notes.append(f"{path.name}: the last line was torn and is dropped")
+    if history is None:
+        raise ValueError(f"{path} is empty: a monitor history begins with a line of kind 'run'")
+    history.notes.extend(notes)
+    return history

@@ -1,0 +1,152 @@
+"""The names of all series, with the title and unit that a person reads. One table for the report and the console."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a series is shown.
+
+    :param group: the panel it belongs to
+    :param title: what a person calls it
+    :param unit: of its values, empty when it has none
+    """
+
+    group: str
+    title: str
+    unit: str = ""
+
+
+_TABLE: dict[str, dict[str, tuple[str, str] | str]] = {
+    "returns": {
+        "episodes/return_mean": "training return, mean",
+        "episodes/return_std": "training return, standard deviation",
+        "episodes/return_min": "training return, lowest",
+        "episodes/return_max": "training return, highest",
+        "episodes/length_mean": ("episode length, mean", "steps"),
+        "episodes/length_std": ("episode length, standard deviation", "steps"),
+        "episodes/length_min": ("episode length, shortest", "steps"),
+        "episodes/length_max": ("episode length, longest", "steps"),
+        "episodes/count": "episodes finished since the last snapshot",
+        "episodes/success_rate": ("successful episodes", "share"),
+        "episodes/truncated_share": ("episodes that ended by a time limit", "share"),
+        "canary/return_mean": "canary return, deterministic policy",
+        "canary/return_std": "canary return, standard deviation",
+        "canary/stochastic_mean": "canary return, stochastic policy",
+        "canary/stochastic_std": "canary return, stochastic policy, standard deviation",
+        "canary/gap": "canary: deterministic minus stochastic return",
+        "canary/p_value": "canary: Mann-Whitney p-value of the gap",
+        "canary/effect_size": "canary: rank-biserial effect size of the gap",
+        "canary/train_gap": "canary minus training return",
+        "canary/train_p_value": "canary against training: Mann-Whitney p-value",
+        "canary/train_effect_size": "canary against training: rank-biserial effect size",
+        "canary/length_mean": ("canary episode length", "steps"),
+    },
+    "workers": {
+        "rewards/mean": "reward, mean",
+        "rewards/std": "reward, standard deviation",
+        "rewards/max_abs": "reward, largest magnitude",
+        "rewards/outlier_share": ("rewards beyond 10 robust deviations", "share"),
+        "rewards/zero_share": ("rewards that are zero", "share"),
+        "rewards/nonfinite": ("non-finite rewards", "count"),
+        "rewards/max_ratio": "largest worker's reward scale over the median of the others",
+    },
+    "observations": {
+        "observations/nonfinite": ("non-finite observation entries", "count"),
+        "observations/p99_abs": "observations, 99th percentile of magnitude",
+        "observations/constant_dims": ("constant observation dimensions", "count"),
+        "observations/scale_ratio": "largest over smallest scale of observation dimensions",
+    },
+    "policy": {
+        "policy/kl": ("KL(old, new) of the whole update", "nats"),
+        "policy/clip_fraction": ("ratios outside the clip range after the update", "share"),
+        "policy/entropy": ("policy entropy", "nats"),
+        "policy/entropy_relative": ("policy entropy over its maximum", "share"),
+        "policy/log_std_min": "log standard deviation, smallest",
+        "policy/log_std_max": "log standard deviation, largest",
+        "policy/state_dependence": ("how much the action depends on the state", "share"),
+        "policy/nonfinite_log_prob": ("non-finite log-probabilities", "count"),
+        "actions/entropy": ("entropy of the actions taken over its maximum", "share"),
+        "actions/top_share": ("most frequent action", "share"),
+        "actions/saturation": ("actions at a bound", "share"),
+        "actions/std": ("spread of the actions taken", "half ranges"),
+        "actions/nonfinite": ("non-finite actions", "count"),
+    },
+    "value": {
+        "value/explained_variance": "explained variance of the buffer's returns",
+        "value/mc_explained_variance": "explained variance of Monte-Carlo returns",
+        "value/loss_relative": "value error over the variance of returns",
+        "value/fit_ratio": "value error after over before the update",
+        "value/nonfinite": ("non-finite values", "count"),
+        "advantages/mean": "advantage, mean",
+        "advantages/std": "advantage, standard deviation",
+        "advantages/beyond_5std": ("advantages beyond 5 standard deviations", "share"),
+        "returns/mean": "return target, mean",
+        "returns/std": "return target, standard deviation",
+        "q/mean": "Q-value, mean",
+        "q/std": "Q-value, standard deviation",
+        "q/min": "Q-value, smallest",
+        "q/max": "Q-value, largest",
+        "q/twin_gap": "disagreement of the critics",
+        "q/bound": "largest Q-value that the rewards allow",
+        "q/bound_ratio": "largest Q-value over its bound",
+        "q/bias": "Q-value minus Monte-Carlo return",
+        "q/bias_relative": "Q bias in standard deviations of the Monte-Carlo returns",
+        "q/dip": "dip statistic of Q-values (bimodality)",
+        "q/dip_p": "dip test p-value",
+        "q/target_gap": "online minus target critic, mean magnitude",
+        "q/nonfinite": ("non-finite Q-values", "count"),
+        "replay/fill": ("replay buffer filled", "share"),
+        "replay/age": ("mean age of stored transitions", "steps"),
+    },
+    "gradients": {
+        "gradients/{net}/norm_mean": "gradient norm before clipping, {net}, mean",
+        "gradients/{net}/norm_max": "gradient norm before clipping, {net}, largest",
+        "gradients/clipped_share": ("optimizer steps with clipped gradients", "share"),
+        "gradients/nonfinite": ("optimizer steps with non-finite gradients", "count"),
+        "weights/{net}/norm": "weight norm, {net}",
+        "weights/{net}/update_ratio": "relative change of the weights, {net}",
+        "weights/nonfinite": ("non-finite weights", "count"),
+        "weights/dormant_share": ("dormant units", "share"),
+        "weights/effective_rank": ("effective rank of the last features", "dimensions"),
+    },
+    "timing": {
+        "time/steps_per_second": ("speed", "steps/s"),
+        "time/episodes_per_hour": ("episodes", "1/h"),
+        "time/rollout_share": ("time in rollouts", "share"),
+        "time/update_share": ("time in updates", "share"),
+        "time/callback_share": ("time in this monitor, canary excluded", "share"),
+        "time/canary_share": ("time in canary evaluations", "share"),
+    },
+    "hyperparameters": {
+        "hyper/learning_rate": "learning rate",
+        "hyper/ent_coef": "entropy coefficient",
+        "hyper/clip_range": "clip range",
+    },
+}
+
+NETWORKS = ("policy", "value", "shared", "actor", "critic", "temperature")
+"""Names of the networks that gradients and weights are reported for."""
+
+
+def _entries() -> dict[str, Metric]:
+    entries: dict[str, Metric] = {}
+    for group, rows in _TABLE.items():
+        for name, row in rows.items():
+            title, unit = (row, "") if isinstance(row, str) else row
+            for net in NETWORKS if "{net}" in name else ("",):
+                entries[name.format(net=net)] = Metric(group, title.format(net=net), unit)
+    return entries
+
+
+METRICS: dict[str, Metric] = _entries()
+"""Every series that our signals write. ``train/...`` series come from SB3's logger under SB3's own names."""
+
+GROUPS: tuple[str, ...] = tuple(_TABLE)
+
+
+def metric(name: str) -> Metric:
+    """The entry of a series; one that is not in the table is shown under its own name."""
+    return METRICS.get(name, Metric("logged", name))

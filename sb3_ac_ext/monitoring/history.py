@@ -1,4 +1,4 @@
-"""The seam of the monitor: signals append snapshots, everything after reads series, live or from a file."""
+"""The seam of the monitor: signals append snapshots, everything after reads series, live or recorded."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class _Column:
 class History:
     """Snapshots of one run in order of steps, readable by name.
 
-    A history can be cut at a step (:meth:`until`) without copying, so that detectors judge a recorded run
-    exactly as they judged it live.
+    A history can be cut at a step (:meth:`until`) without copying, so that detectors judge a
+    recorded run exactly as they judged it live.
 
     :param info: facts about the run
     :param snapshots: what was recorded so far, in order
@@ -155,7 +155,9 @@ def _write_line(stream: IO[str], data: object) -> None:
 
 
 def read_history(path: Path | str) -> History:
-    """Read ``monitor.jsonl``. A torn last line, as after ``kill -9``, is dropped with a note; a later header wins.
+    """Read ``monitor.jsonl``; a later header replaces an earlier one.
+
+    A torn last line, as after ``kill -9``, is dropped with a note.
 
     :raises ValueError: when the file is missing, holds no header, or a line before the last is not valid
     """

@@ -1,4 +1,4 @@
-"""What flows through the monitor: snapshots in, findings and diagnoses out. Plain data, to and from JSON."""
+"""What flows through the monitor: snapshots in, findings and diagnoses out. Plain data."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Snapshot:
     :param step: environment steps taken so far, over all workers
     :param seconds: wall time since training began
     :param values: scalars by name, ``group/name``
-    :param arrays: one-dimensional arrays by name: one entry per worker, per episode or per histogram bin
+    :param arrays: one-dimensional arrays by name: an entry per worker, episode or histogram bin
     """
 
     step: int
@@ -107,7 +107,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Finding:
-    """One judgement of one detector: what it saw, where the bound is, since when, and what it may mean.
+    """One judgement of one detector: what it saw, where the bound is, since when, what it may mean.
 
     :param detector: name of the detector
     :param step: when it was raised
@@ -183,6 +183,28 @@ class Diagnosis:
         data = asdict(self)
         data.update(severity=self.severity.label, confidence=round(self.confidence, 3))
         return data
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of a whole run.
+
+    :param status: ``healthy``, ``info``, ``warning`` or ``critical`` (the gravest finding), or
+        ``not enough evidence`` when nothing could be judged
+    :param findings: one per alert, at its gravest, in order of appearance
+    :param diagnoses: causes, the most likely first
+    """
+
+    status: str
+    findings: tuple[Finding, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "status": self.status,
+            "findings": [finding.to_json() for finding in self.findings],
+            "diagnoses": [diagnosis.to_json() for diagnosis in self.diagnoses],
+        }
 
 
 def encode_number(value: float) -> float | str:

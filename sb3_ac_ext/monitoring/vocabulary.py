@@ -1,4 +1,4 @@
-"""The names of all series, with the title and unit that a person reads. One table for the report and the console."""
+"""The names of all series, with the title and unit that a person reads."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _entries() -> dict[str, Metric]:
 
 
 METRICS: dict[str, Metric] = _entries()
-"""Every series that our signals write. ``train/...`` series come from SB3's logger under SB3's own names."""
+"""Every series our signals write; ``train/...`` series come from SB3's logger under its own names."""
 
 GROUPS: tuple[str, ...] = tuple(_TABLE)
 

@@ -1,0 +1,1 @@
+"""Where snapshots, findings and verdicts go: console, files, TensorBoard, webhook, Weights & Biases."""

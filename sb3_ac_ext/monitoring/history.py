@@ -1,4 +1,4 @@
-"""The seam of the monitor: signals append snapshots, everything after reads series, live or recorded."""
+"""The seam of the monitor: signals append snapshots, everything after reads series."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ class History:
     def rows(self, name: str, last: int | None = None) -> list[tuple[int, tuple[float, ...]]]:
         """(step, array) pairs of an array signal, from the end at most ``last`` of them."""
         found: list[tuple[int, tuple[float, ...]]] = []
-        for snapshot in reversed(self._snapshots[: len(self)]):
+        for index in range(len(self) - 1, -1, -1):
+            snapshot = self._snapshots[index]
             if name in snapshot.arrays:
                 found.append((snapshot.step, snapshot.arrays[name]))
                 if last is not None and len(found) == last:
@@ -159,7 +160,8 @@ def read_history(path: Path | str) -> History:
 
     A torn last line, as after ``kill -9``, is dropped with a note.
 
-    :raises ValueError: when the file is missing, holds no header, or a line before the last is not valid
+    :raises ValueError: when the file is missing, holds no header, or a line before the last is not
+    valid
     """
     path = Path(path)
     try:
@@ -168,6 +170,7 @@ def read_history(path: Path | str) -> History:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
     history: History | None = None
     notes: list[str] = []
+    restarted = False
     for number, line in enumerate(lines, start=1):
         try:
             data = json.loads(line)
@@ -175,8 +178,14 @@ def read_history(path: Path | str) -> History:
             if kind == "run":
                 history = History() if history is None else history
                 history.info = RunInfo.from_json(data)
+                restarted = len(history) > 0
             elif history is not None and kind == "snapshot":
-                history.append(Snapshot.from_json(data))
+                snapshot = Snapshot.from_json(data)
+                if restarted and snapshot.step <= history.step:
+                    history = History(history.info)
+                    notes.append(f"{path.name}: an earlier run in the same file is left out")
+                restarted = False
+                history.append(snapshot)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number < len(lines) or history is None:
                 raise ValueError(

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Severity(IntEnum):
-    """How much a finding matters: ``INFO`` for the record, ``WARNING`` look, ``CRITICAL`` the run is harmed."""
+    """How much a finding matters: for the record, worth a look, or the run is harmed."""
 
     INFO = 1
     WARNING = 2
@@ -189,8 +189,9 @@ class Diagnosis:
 class Verdict:
     """The judgement of a whole run.
 
-    :param status: ``healthy``, ``info``, ``warning`` or ``critical`` (the gravest finding), or
-        ``not enough evidence`` when nothing could be judged
+    :param status: ``critical`` or ``warning`` as the gravest finding, ``healthy`` without one
+        (those of severity ``info`` do not count), ``not enough evidence`` when there was too
+        little to judge
     :param findings: one per alert, at its gravest, in order of appearance
     :param diagnoses: causes, the most likely first
     """

@@ -142,7 +142,7 @@ def _entries() -> dict[str, Metric]:
 
 
 METRICS: dict[str, Metric] = _entries()
-"""Every series our signals write; ``train/...`` series come from SB3's logger under its own names."""
+"""Every series our signals write; ``train/...`` come from SB3's logger under its own names."""
 
 GROUPS: tuple[str, ...] = tuple(_TABLE)
 

@@ -1,1 +1,6 @@
-"""Where snapshots, findings and verdicts go: console, files, TensorBoard, webhook, Weights & Biases."""
+"""Where snapshots, findings and verdicts go: console, files, TensorBoard, webhook, wandb."""
+
+from sb3_ac_ext.monitoring.sinks.base import Sink
+from sb3_ac_ext.monitoring.sinks.default import default_sinks
+
+__all__ = ["Sink", "default_sinks"]

@@ -1,0 +1,159 @@
+"""``sb3-ac train``: RL Zoo's flags with their meaning, watched, ending in a diagnosis and a report.
+
+Exit codes: 0 trained, whatever the diagnosis; 1 training failed or diverged; 2 bad input, nothing
+was trained; 130 interrupted by Ctrl-C. After 0, 1 and 130 the run folder holds model, history and
+report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sb3_ac_ext import registry
+from sb3_ac_ext.run_spec import VEC_ENVS, RunSpec
+
+if TYPE_CHECKING:
+    from sb3_ac_ext.experiment import RunResult
+
+FAILED, INTERRUPTED = 1, 130
+
+_PAIRS = ("hyperparams", "env_kwargs", "eval_env_kwargs")
+
+
+def whole_number(text: str) -> int:
+    """
+    :param text: ``100000`` or ``1e5``
+    :raises ValueError: if it is not a whole number
+    """
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(text) if text.lstrip("+-").isdigit() else int(number)
+
+
+# flags, help, and what else argparse needs; the default of each comes from RunSpec
+_Flag = tuple[tuple[str, ...], str, Mapping[str, Any]]
+_WHAT: tuple[_Flag, ...] = (
+    (("--algo",), f"one of {', '.join(registry.names())}, or my_package.MyAlgorithm", {}),
+    (("--env",), "environment id", {}),
+    (
+        ("-n", "--n-timesteps"),
+        "environment steps, instead of the configuration's",
+        {"type": whole_number},
+    ),
+    (("--seed",), "seed of all generators (default: a random one)", {"type": whole_number}),
+    (("-i", "--trained-agent"), "model (.zip) to continue training from", {}),
+    (("--gym-packages",), "modules to import, because they register environments", {"nargs": "+"}),
+)
+_SETTINGS: tuple[_Flag, ...] = (
+    (("-conf", "--conf-file"), "YAML file, Python file or module with hyperparameters", {}),
+    (("-params", "--hyperparams"), "key:value settings to replace", {"nargs": "+"}),
+    (("--env-kwargs",), "key:value arguments of the environment", {"nargs": "+"}),
+    (("--eval-env-kwargs",), "key:value arguments of the evaluation environment", {"nargs": "+"}),
+    (("--vec-env",), "workers in this process or in their own", {"choices": VEC_ENVS}),
+    (("--device",), "PyTorch device", {}),
+    (("--num-threads",), "PyTorch threads (-1: its own choice)", {"type": whole_number}),
+)
+_EVALUATION: tuple[_Flag, ...] = (
+    (("--eval-freq",), "steps between evaluations (negative: none)", {"type": whole_number}),
+    (("--eval-episodes",), "episodes per evaluation", {"type": whole_number}),
+    (("--n-eval-envs",), "environments to evaluate in", {"type": whole_number}),
+    (("--canary-freq",), "steps between canary evaluations (0: none)", {"type": whole_number}),
+    (("--canary-episodes",), "episodes per canary evaluation", {"type": whole_number}),
+)
+_OUTPUT: tuple[_Flag, ...] = (
+    (("-f", "--log-folder"), "where run folders are made", {}),
+    (("-uuid", "--uuid"), "add a unique id to the run folder", {"action": "store_true"}),
+    (("--save-freq",), "steps between checkpoints (negative: none)", {"type": whole_number}),
+    (("--save-replay-buffer",), "save the replay buffer too", {"action": "store_true"}),
+    (("-tb", "--tensorboard-log"), "folder for TensorBoard", {}),
+    (
+        ("--log-interval",),
+        "SB3's log interval (-1: its own, -2: no logging)",
+        {"type": whole_number},
+    ),
+    (
+        ("--verbose",),
+        "0 errors only, 1 findings and verdict, 2 SB3's output too",
+        {"type": whole_number},
+    ),
+    (("-P", "--progress"), "live display even without a terminal", {"action": "store_true"}),
+    (("--no-report",), "write no report.html", {"action": "store_false", "dest": "report"}),
+    (("--webhook",), "URL that findings are posted to as JSON", {}),
+)
+_TRACKING: tuple[_Flag, ...] = (
+    (("--track",), "record with Weights & Biases", {"action": "store_true"}),
+    (("--wandb-project-name",), "its project", {}),
+    (("--wandb-entity",), "its entity or team", {}),
+    (("--wandb-group",), "its group", {}),
+    (("-tags", "--wandb-tags"), "its tags", {"nargs": "+"}),
+)
+_GROUPS = {
+    "what to train": _WHAT,
+    "settings": _SETTINGS,
+    "evaluation": _EVALUATION,
+    "output": _OUTPUT,
+    "Weights & Biases": _TRACKING,
+}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """
+    :param subparsers: of ``sb3-ac``
+    """
+    text = "train an algorithm of SB3 or contrib from RL-Zoo YAML, watched"
+    parser = subparsers.add_parser("train", help=text, description=text, allow_abbrev=False)
+    defaults = RunSpec()
+    for title, flags in _GROUPS.items():
+        group = parser.add_argument_group(title)
+        for names, help_text, options in flags:
+            group.add_argument(*names, help=help_text, **options)
+    parser.set_defaults(run=run, **{**defaults.to_dict(), "hyperparams": None})
+
+
+def make_spec(args: argparse.Namespace) -> RunSpec:
+    """
+    :param args: parsed flags
+    :raises ValueError: for a value that cannot be, naming its flag
+    """
+    from sb3_ac_ext.literals import parse_pairs
+    from sb3_ac_ext.lookup import about
+
+    values = {name: getattr(args, name) for name in RunSpec().to_dict()}
+    for name in _PAIRS:
+        with about(f"--{name.replace('_', '-')}"):
+            values[name] = None if values[name] is None else parse_pairs(values[name])
+    values["hyperparams"] = values["hyperparams"] or {}
+    for name in ("gym_packages", "wandb_tags"):
+        values[name] = tuple(values[name])
+    return RunSpec(**values)
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    :param args: parsed flags
+    :return: exit code, see this file's beginning
+    """
+    from sb3_ac_ext import experiment
+
+    result = experiment.run(make_spec(args))
+    return _conclude(result, args.verbose)
+
+
+def _conclude(result: RunResult, verbose: int) -> int:
+    """Say where everything is, and turn the outcome into an exit code."""
+    outcome = result.outcome
+    if verbose >= 1:
+        print(f"{outcome.status}: {result.steps:,} steps in {result.seconds:.0f} s")
+        print(f"run folder: {result.folder}")
+        if result.report is not None:
+            print(f"report: {result.report}", flush=True)
+    if outcome.failed:
+        if verbose >= 2 and outcome.traceback:
+            print(outcome.traceback, file=sys.stderr)
+        print(f"sb3-ac: error: {outcome.error}", file=sys.stderr)
+        return FAILED
+    return INTERRUPTED if outcome.status == "interrupted" else 0

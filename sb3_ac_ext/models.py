@@ -1,0 +1,125 @@
+"""Make the model of a run, new or continued from a saved one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch as th
+from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from sb3_ac_ext import registry
+from sb3_ac_ext.config import Config
+
+
+def constructor_kwargs(config: Config, env: VecEnv) -> dict[str, Any]:
+    """The settings with what depends on the environment.
+
+    :param config: settings of the run
+    :param env: training environment
+    :raises ValueError: for action noise on actions that are not continuous
+    """
+    kwargs = dict(config.hyperparameters)
+    if config.action_noise is not None:
+        space = env.action_space
+        if not isinstance(space, spaces.Box):
+            raise ValueError(f"noise_type needs continuous actions, not {space}")
+        kwargs["action_noise"] = config.action_noise.build(int(np.prod(space.shape)))
+    return kwargs
+
+
+def new_model(config: Config, env: VecEnv, env_id: str, **common: Any) -> BaseAlgorithm:
+    """
+    :param config: settings of the run
+    :param env: training environment
+    :param env_id: its name, for errors
+    :param common: seed, device, verbose and tensorboard_log
+    :raises ValueError: if the algorithm cannot act in the environment, or refuses a setting
+    """
+    cls = registry.algorithm(config.algo)
+    try:
+        return cls(env=env, **common, **constructor_kwargs(config, env))
+    except AssertionError as error:
+        if "action space" in str(error):
+            space = env.action_space
+            raise ValueError(
+                f"{config.algo} does not fit {env_id}, whose actions are {space}: {error}"
+            ) from error
+        raise ValueError(f"{config.algo} refuses its settings: {error}") from error
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ValueError(f"{config.algo} refuses its settings: {error}") from error
+
+
+def load_model(config: Config, env: VecEnv, path: str, **common: Any) -> BaseAlgorithm:
+    """Continue from a saved model, with the settings of this run except those of its policy.
+
+    A replay buffer beside the model is loaded too; with enough in it, learning begins at once.
+
+    :param config: settings of the run
+    :param env: training environment
+    :param path: the model's ``.zip``
+    :param common: seed, device, verbose and tensorboard_log
+    :raises ValueError: if it is no model of this algorithm, or does not fit the environment
+    """
+    kwargs = constructor_kwargs(config, env)
+    for key in ("policy", "policy_kwargs"):
+        kwargs.pop(key, None)
+    cls = registry.algorithm(config.algo)
+    try:
+        model = cls.load(path, env=env, **common, **kwargs)
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ValueError(f"trained agent {path!r} cannot be loaded: {reason}") from error
+    buffer = Path(path).with_name("replay_buffer.pkl")
+    if isinstance(model, OffPolicyAlgorithm) and buffer.is_file():
+        _load_buffer(model, buffer)
+    return model
+
+
+def _load_buffer(model: OffPolicyAlgorithm, path: Path) -> None:
+    try:
+        model.load_replay_buffer(str(path))
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ValueError(f"replay buffer {str(path)!r} cannot be loaded: {reason}") from error
+    # learn() counts from zero again: waiting for learning_starts would mean random actions first
+    if model.replay_buffer is not None:
+        filled = model.replay_buffer.size() * model.replay_buffer.n_envs
+        model.learning_starts = max(0, model.learning_starts - filled)
+
+
+def check_trained_agent(path: str) -> None:
+    """
+    :param path: as given by ``--trained-agent``
+    :raises ValueError: if there is no such model file
+    """
+    if not path.endswith(".zip"):
+        raise ValueError(f"trained agent {path!r} must be a .zip file")
+    if not Path(path).is_file():
+        raise ValueError(f"trained agent {path!r} does not exist")
+
+
+def saved_statistics(model_path: str, env_name: str) -> Path | None:
+    """The normaliser that belongs to a saved model: its own where it has one, else the final one.
+
+    :param model_path: the model's ``.zip``
+    :param env_name: the environment's id as a file name
+    """
+    path = Path(model_path)
+    own = [path.with_name(f"{path.stem}_vecnormalize.pkl")]
+    if checkpoint := re.fullmatch(r"(.+)_(\d+_steps)", path.stem):
+        own.append(path.with_name(f"{checkpoint[1]}_vecnormalize_{checkpoint[2]}.pkl"))
+    candidates = (*own, path.parent / env_name / "vecnormalize.pkl")
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def weights_are_finite(model: BaseAlgorithm) -> bool:
+    """Whether no weight of the policy is NaN or infinite."""
+    parameters: Mapping[str, th.Tensor] = dict(model.policy.named_parameters())
+    return all(bool(th.isfinite(weight).all()) for weight in parameters.values())

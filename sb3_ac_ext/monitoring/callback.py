@@ -1,0 +1,257 @@
+"""The callback: the only file of the monitor that knows the order of SB3's events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from sb3_ac_ext.monitoring.describe import describe
+from sb3_ac_ext.monitoring.detectors import Detector, default_detectors
+from sb3_ac_ext.monitoring.history import History
+from sb3_ac_ext.monitoring.neutral import undisturbed
+from sb3_ac_ext.monitoring.observed import ObservedCall
+from sb3_ac_ext.monitoring.recorder import Recorder
+from sb3_ac_ext.monitoring.records import RunInfo, Snapshot, Verdict
+from sb3_ac_ext.monitoring.rollout import RolloutCollector
+from sb3_ac_ext.monitoring.signals import CanarySignal, Readings, Signal, default_signals
+from sb3_ac_ext.monitoring.sinks import Sink, default_sinks
+from sb3_ac_ext.monitoring.view import Clock, View
+from sb3_ac_ext.monitoring.watch import Watch
+
+_OBSERVED_UPDATES = 100
+"""Calls of ``train()`` per snapshot that gradients are measured in, where there are more."""
+
+
+class DiagnosticsCallback(BaseCallback):
+    """Watches training and says whether it is healthy, and if not, what is wrong and since when.
+
+    Give it to ``learn(callback=...)`` of any SB3 or contrib algorithm, at the top level (inside
+    ``EveryNTimesteps`` it would miss the rollout events). Training with it is bit-identical to
+    training without it. After ``learn()``, ``history`` and ``verdict`` hold what was seen and
+    judged.
+
+    One snapshot is taken per update, or per ``every`` steps where updates are smaller. Observation
+    brackets single calls of ``model.train()``: the instance attribute that does so removes itself
+    when the call begins, and all hooks go when it ends, by an exception too.
+
+    :param every: least environment steps between snapshots; by default 1,000, fewer when the
+        budget is small, more when it is very large
+    :param canary_freq: environment steps between canary evaluations; 0 for none; by default a
+        tenth of the budget, at most 25,000
+    :param canary_episodes: episodes per canary evaluation, at least 2 (tests need 10)
+    :param canary_env: environment for the canary; by default rebuilt from the training
+        environment's spec
+    :param canary_share: upper bound of the canary's part of the wall time, in (0, 1]
+    :param log_dir: folder for ``monitor.jsonl``, ``findings.jsonl`` and ``report.html``; none by
+        default
+    :param webhook: URL that findings and the verdict are posted to as JSON
+    :param signals: to read instead of the default ones; the canary is added to them
+    :param detectors: to ask instead of the default ones
+    :param sinks: receive snapshots and findings in place of the console; files, webhook, SB3's
+        logger and Weights & Biases get them in any case
+    :param report: write ``report.html`` into ``log_dir`` at the end
+    :param verbose: 0 prints nothing, 1 findings and the verdict
+    :raises ValueError: for values out of range
+    """
+
+    def __init__(
+        self,
+        every: int | None = None,
+        canary_freq: int | None = None,
+        canary_episodes: int = 10,
+        canary_env: VecEnv | None = None,
+        canary_share: float = 0.10,
+        log_dir: str | Path | None = None,
+        webhook: str | None = None,
+        signals: Iterable[Signal] | None = None,
+        detectors: Iterable[Detector] | None = None,
+        sinks: Iterable[Sink] | None = None,
+        report: bool = True,
+        verbose: int = 1,
+    ) -> None:
+        super().__init__(verbose)
+        if every is not None and every < 1:
+            raise ValueError(f"every={every!r} is not accepted: give a positive number of steps")
+        self.every = every
+        self._all_signals = list(default_signals() if signals is None else signals)
+        if canary_freq != 0:
+            canary = CanarySignal(canary_env, canary_freq, canary_episodes, canary_share)
+            self._all_signals.insert(0, canary)
+        self._detectors = list(default_detectors() if detectors is None else detectors)
+        self._log_dir = None if log_dir is None else Path(log_dir)
+        self._report = report
+        self._console = None if sinks is None else list(sinks)
+        self._webhook = webhook
+        self._sinks: list[Sink] = []
+        self._signals: list[Signal] = []
+        self._pending: View | None = None
+        self._alarmed = self._open = False
+        self.history = History()
+        self.verdict = Verdict("not enough evidence")
+
+    # SB3's events, in their order
+
+    def _on_training_start(self) -> None:
+        self._detach()
+        start = time.perf_counter()
+        with undisturbed(self.model):
+            not_observed = self._choose_signals()
+            for signal in self._signals:
+                signal.attach(self.model)
+        self._prepare(describe(self.model, not_observed))
+        self._started = self._cut = self._shown = start
+        self._clock = Clock(callback=time.perf_counter() - start)
+
+    def _on_rollout_start(self) -> None:
+        self._update.disarm()
+        if self._pending is not None:  # no update came: off-policy before learning_starts
+            self._snapshot(self._pending)
+        self._rollout_began = time.perf_counter()
+
+    def _on_step(self) -> bool:
+        if not self._recorder.add(self.locals) and not self._alarmed:
+            self._alarmed = True
+            self._snapshot(View(self.model, self.num_timesteps, self._recorder.cut()))
+        return True
+
+    def _on_rollout_end(self) -> None:
+        now = time.perf_counter()
+        self._clock.rollout += now - self._rollout_began
+        if isinstance(self.model, OnPolicyAlgorithm):
+            self._rollouts.add(self.model.rollout_buffer, self.locals["dones"])
+        self._n_rollouts += 1
+        if self.num_timesteps - self._last_step >= self._every:
+            self._await_update()
+        elif self._n_rollouts % self._stride == 0:
+            self._update.arm()
+        if now - self._shown > 0.2:
+            self._shown = now
+            for sink in self._sinks:
+                sink.progress(self.num_timesteps)
+        self._clock.callback += time.perf_counter() - now
+
+    def _on_training_end(self) -> None:
+        self.close()
+
+    # one observed update, one snapshot
+
+    def _await_update(self) -> None:
+        rollout = self._rollouts.cut(self.model)
+        view = View(self.model, self.num_timesteps, self._recorder.cut(), rollout)
+        with undisturbed(self.model):
+            for signal in self._signals:
+                signal.before_update(view)
+        self._pending = view
+        self._update.arm()
+
+    def _around_update(self, train: Callable[[], None]) -> None:
+        start = time.perf_counter()
+        with ExitStack() as stack:
+            for signal in self._signals:
+                stack.enter_context(signal.around_update(self.model))
+            hooked = time.perf_counter()
+            train()
+            trained = time.perf_counter()
+        self._clock.update += trained - hooked
+        self._clock.callback += time.perf_counter() - trained + hooked - start
+        if self._pending is not None:
+            self._pending.updated = True
+            self._snapshot(self._pending)
+
+    def _snapshot(self, view: View) -> None:
+        start = time.perf_counter()
+        self._pending = None
+        if view.step <= self.history.step:
+            return
+        view.clock, self._clock = self._clock, Clock()
+        view.clock.since_start, view.clock.window = start - self._started, start - self._cut
+        self._cut, self._last_step = start, view.step
+        with undisturbed(self.model):
+            reading = self._readings.collect(view)
+        snapshot = Snapshot(view.step, start - self._started, reading.values, reading.arrays)
+        self.history.append(snapshot)
+        for sink in self._sinks:
+            sink.snapshot(snapshot)
+        for finding in self._watch.update(self.history):
+            for sink in self._sinks:
+                sink.finding(finding)
+        self._clock.canary = view.canary_seconds
+        self._clock.callback += time.perf_counter() - start - view.canary_seconds
+
+    # beginning and end
+
+    def _choose_signals(self) -> dict[str, str]:
+        """Keep the signals that apply; the others, with the reasons."""
+        reasons = {signal.name: signal.supports(self.model) for signal in self._all_signals}
+        self._signals = [s for s in self._all_signals if reasons[s.name] is None]
+        return {name: reason for name, reason in reasons.items() if reason is not None}
+
+    def _prepare(self, info: RunInfo) -> None:
+        if not len(self.history) or self.num_timesteps < self.history.step:
+            self.history, self._watch = History(info), Watch(self._detectors)
+        self.history.info = info
+        self._sinks = self._make_sinks()
+        for sink in self._sinks:
+            sink.start(info)
+        total = info.total_timesteps or 0
+        self._every = self.every or int(min(max(1000, total / 2000), max(100, total / 20)))
+        self._stride = max(1, self._every // _rollout_size(self.model) // _OBSERVED_UPDATES)
+        self._recorder = Recorder(self.training_env)
+        self._rollouts = RolloutCollector()
+        self._readings = Readings(self._signals)
+        self._update = ObservedCall(self.model, "train", self._around_update)
+        self._pending = None
+        self._last_step = self.num_timesteps
+        self._n_rollouts = 0
+        self._alarmed = False
+        self._open = True
+
+    def _make_sinks(self) -> list[Sink]:
+        verbose = self.verbose if self._console is None else 0
+        defaults = default_sinks(self._log_dir, self._webhook, verbose, self.logger)
+        return [*defaults, *(self._console or ())]
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Finish history, verdict and report; harmless when called again.
+
+        SB3 calls no callback when ``learn()`` is left by an exception: whoever catches it calls
+        this, so that the steps up to it are recorded.
+
+        :param error: what ended training early; its text is noted in the history
+        """
+        if not self._open:
+            return
+        self._open = False
+        self._update.disarm()
+        self.num_timesteps = self.model.num_timesteps
+        if error is not None:
+            self.history.notes.append(f"training ended by {type(error).__name__}: {error}")
+        rest = self._pending or View(self.model, self.num_timesteps, self._recorder.cut())
+        self._snapshot(rest)
+        self._detach()
+        self.verdict = self._watch.verdict(self.history)
+        for sink in self._sinks:
+            sink.finish(self.verdict)
+        if self._log_dir is not None and self._report:
+            from sb3_ac_ext.report import write_report
+
+            write_report(self._log_dir / "report.html", self.history, self.verdict)
+
+    def _detach(self) -> None:
+        for signal in self._signals:
+            signal.detach()
+
+
+def _rollout_size(model: Any) -> int:
+    """Environment steps between two updates, 1 where episodes decide."""
+    if isinstance(model, OnPolicyAlgorithm):
+        return model.n_steps * model.n_envs
+    frequency = getattr(getattr(model, "train_freq", None), "frequency", 1)
+    return int(frequency) * model.n_envs

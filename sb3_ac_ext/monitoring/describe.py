@@ -1,0 +1,87 @@
+"""The facts about a run that no series holds, read from the model."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from sb3_ac_ext.monitoring.records import RunInfo
+
+_NO_HYPERPARAMETER = ("self", "policy", "env", "tensorboard_log", "verbose", "seed", "device")
+
+
+def describe(model: BaseAlgorithm, not_observed: Mapping[str, str]) -> RunInfo:
+    """
+    :param not_observed: signal name -> why it does not apply
+    """
+    space = model.action_space
+    env_id, max_steps, threshold = _environment_facts(model)
+    return RunInfo(
+        algo=type(model).__name__,
+        family=_family(model),
+        env_id=env_id,
+        n_envs=model.n_envs,
+        seed=model.seed,
+        total_timesteps=int(model._total_timesteps),
+        gamma=getattr(model, "gamma", None),
+        action_kind="continuous" if isinstance(space, spaces.Box) else "discrete",
+        n_actions=int(space.n) if isinstance(space, spaces.Discrete) else None,
+        max_episode_steps=max_steps,
+        reward_threshold=threshold,
+        hyperparameters=hyperparameters(model),
+        versions=versions(),
+        not_observed=dict(not_observed),
+    )
+
+
+def _family(model: BaseAlgorithm) -> str | None:
+    if isinstance(model, OnPolicyAlgorithm):
+        return "on-policy"
+    return "off-policy" if isinstance(model, OffPolicyAlgorithm) else None
+
+
+def _environment_facts(model: BaseAlgorithm) -> tuple[str | None, int | None, float | None]:
+    env = model.get_env()
+    try:
+        spec = env.get_attr("spec", 0)[0] if env is not None else None
+    except Exception:  # a custom VecEnv may know no attributes, a worker's spec may not pickle
+        return None, None, None
+    if spec is None:
+        return None, None, None
+    return spec.id, spec.max_episode_steps, spec.reward_threshold
+
+
+def hyperparameters(model: BaseAlgorithm) -> dict[str, Any]:
+    """The constructor arguments that the model kept, as scalars or short strings."""
+    names: dict[str, None] = {}
+    for init in (vars(cls).get("__init__") for cls in type(model).__mro__[:-1]):
+        if init is not None:
+            names.update(dict.fromkeys(inspect.signature(init).parameters))
+    found: dict[str, Any] = {}
+    for name in names:
+        if name in _NO_HYPERPARAMETER or not hasattr(model, name):
+            continue
+        value = getattr(model, name)
+        plain = isinstance(value, bool | int | str) or value is None
+        found[name] = value if plain else str(value)[:200]
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the outcome of a run."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in ("sb3-ac-ext", "stable-baselines3", "sb3-contrib", "torch", "gymnasium", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,71 @@
+"""The canary and training tell different stories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
+from sb3_ac_ext.monitoring.history import History
+from sb3_ac_ext.monitoring.records import Finding, Severity
+
+_SERIES = ("canary/train_p_value", "canary/train_effect_size", "canary/return_mean")
+
+
+@dataclass(frozen=True)
+class CanaryGap(Detector):
+    """Canary and training returns differ: Mann-Whitney p below ``alpha`` with a large effect,
+    repeatedly.
+
+    Worse canary: the deterministic policy, or the evaluation environment, loses what exploration
+    earns. Better canary: exploration noise hides a good policy; that is normal while learning and
+    only noted. Judged in the second half of the budget, on ``needed`` evaluations running, with at
+    least ten episodes on either side.
+
+    :param alpha: of one look; ``needed`` looks must agree
+    :param effect: rank-biserial, in (0, 1)
+    :param needed: evaluations in a row
+    :raises ValueError: for values out of range
+    """
+
+    alpha: float = 0.001
+    effect: float = 0.8
+    needed: int = 3
+
+    name = "canary_gap"
+    causes = {  # noqa: RUF012
+        "evaluation_mismatch": 0.6,
+        "deterministic_mode_collapse": 0.6,
+    }
+    advice = (
+        "compare the wrappers of both environments and their VecNormalize statistics; if they "
+        "agree, the policy relies on its noise: evaluate with deterministic=False or anneal the entropy"
+    )
+
+    def __post_init__(self) -> None:
+        require(0.0 < self.alpha < 1.0, "alpha", self.alpha, "a probability in (0, 1)")
+        require(0.0 < self.effect < 1.0, "effect", self.effect, "a share in (0, 1)")
+        require(self.needed >= 1, "needed", self.needed, "at least 1")
+
+    def check(self, history: History) -> Finding | None:
+        progress = history.progress
+        if not fresh(history, _SERIES[0]) or (progress is not None and progress < 0.5):
+            return None
+        p_values = history.series(_SERIES[0], last=self.needed)
+        effects = history.series(_SERIES[1], last=self.needed).values
+        if len(p_values) < self.needed or (p_values.values >= self.alpha).any():
+            return None
+        worse = bool((effects < -self.effect).all())
+        if not worse and not (effects > self.effect).all():
+            return None
+        gap = history.series("canary/train_gap", last=1).values[-1]
+        return self.finding(
+            history,
+            Severity.WARNING if worse else Severity.INFO,
+            f"the canary is {abs(gap):.4g} {'below' if worse else 'above'} the training return "
+            f"in {self.needed} evaluations running (p {p_values.values[-1]:.1g})",
+            float(effects[-1]),
+            -self.effect if worse else self.effect,
+            (*_SERIES, "episodes/return_mean"),
+            since=int(p_values.steps[0]),
+            causes=self.causes if worse else {"exploration_masks_policy": 0.6},
+        )

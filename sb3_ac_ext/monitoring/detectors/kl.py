@@ -1,0 +1,59 @@
+"""Policy updates that are too large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
+from sb3_ac_ext.monitoring.history import History
+from sb3_ac_ext.monitoring.records import Finding, Severity
+
+
+@dataclass(frozen=True)
+class LargeKL(Detector):
+    """KL(old, new) of whole updates stays above a bound: the surrogate objective is no longer
+    valid.
+
+    Fires when at least ``needed`` of the last five measurements exceed the threshold. The often
+    quoted 0.02 is passed by healthy tuned runs; it is a target for ``target_kl``, not a sign of
+    harm. Raising
+    ``clip_range`` would raise KL further.
+
+    :param warning: in nats
+    :param critical: in nats
+    :param needed: of the last five, between 1 and 5
+    :raises ValueError: for bounds that are not positive and increasing
+    """
+
+    warning: float = 0.15
+    critical: float = 1.0
+    needed: int = 3
+
+    name = "large_kl"
+    causes = {"learning_rate_too_high": 0.8, "too_many_epochs": 0.4}  # noqa: RUF012
+    advice = "lower learning_rate (try a third), lower n_epochs, or set target_kl=0.02"
+
+    def __post_init__(self) -> None:
+        require(self.warning > 0.0, "warning", self.warning, "a positive KL in nats")
+        require(self.warning < self.critical, "critical", self.critical, "more than warning")
+        require(1 <= self.needed <= 5, "needed", self.needed, "1 to 5")
+
+    def check(self, history: History) -> Finding | None:
+        if not fresh(history, "policy/kl"):
+            return None
+        series = history.series("policy/kl", last=5)
+        above = series.values > self.warning
+        if above.sum() < self.needed or not above[-1]:
+            return None
+        critical = (series.values > self.critical).sum() >= self.needed
+        value = series.values[-1]
+        return self.finding(
+            history,
+            Severity.CRITICAL if critical else Severity.WARNING,
+            f"KL between old and new policy was above {self.warning:g} in {above.sum()} of the "
+            f"last {len(series)} updates, now {value:.3g}",
+            value,
+            self.critical if critical else self.warning,
+            ("policy/kl",),
+            since=int(series.steps[above][0]),
+        )

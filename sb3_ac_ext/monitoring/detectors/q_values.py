@@ -1,0 +1,102 @@
+"""Q-values that cannot be, or that run away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
+from sb3_ac_ext.monitoring.history import History
+from sb3_ac_ext.monitoring.records import Finding, Severity
+
+
+@dataclass(frozen=True)
+class QBound(Detector):
+    """A Q-value above what the largest reward seen, paid at every step for ever, could give.
+
+    Hard bound max|r| / (1 - gamma), with SAC's entropy bonus added; no correct critic exceeds it
+    for long. Fires on two snapshots running.
+
+    :param slack: ratio to the bound, at least 1
+    :raises ValueError: for less
+    """
+
+    slack: float = 1.1
+
+    name = "q_bound"
+    causes = {  # noqa: RUF012
+        "q_overestimation": 0.8,
+        "target_network": 0.5,
+        "learning_rate_too_high": 0.4,
+        "time_limit_handling": 0.3,
+    }
+    advice = "lower learning_rate and tau (0.005), use twin critics (TD3 or SAC instead of DDPG)"
+
+    def __post_init__(self) -> None:
+        require(self.slack >= 1.0, "slack", self.slack, "at least 1")
+
+    def check(self, history: History) -> Finding | None:
+        series = history.series("q/bound_ratio", last=2)
+        if not fresh(history, "q/bound_ratio") or len(series) < 2:
+            return None
+        if (series.values <= self.slack).any():
+            return None
+        return self.finding(
+            history,
+            Severity.CRITICAL,
+            f"Q-values reach {series.values[-1]:.2f} times what the rewards allow",
+            series.values[-1],
+            self.slack,
+            ("q/bound_ratio", "q/max", "q/bound"),
+            since=int(series.steps[0]),
+        )
+
+
+@dataclass(frozen=True)
+class QGrowth(Detector):
+    """Q-values grow without the returns: tenfold over ten snapshots, steadily, and far above Monte
+    Carlo.
+
+    :param factor: growth of the spread of Q over ten snapshots, above 1
+    :param bias: overestimation in robust deviations of the Monte-Carlo returns, positive
+    :raises ValueError: for values out of range
+    """
+
+    factor: float = 10.0
+    bias: float = 5.0
+
+    name = "q_growth"
+    causes = {  # noqa: RUF012
+        "q_overestimation": 0.8,
+        "learning_rate_too_high": 0.5,
+        "target_network": 0.4,
+    }
+    advice = "lower learning_rate, lower tau, use twin critics; check the scale of rewards"
+
+    def __post_init__(self) -> None:
+        require(self.factor > 1.0, "factor", self.factor, "more than 1")
+        require(self.bias > 0.0, "bias", self.bias, "a positive number")
+
+    def check(self, history: History) -> Finding | None:
+        if not fresh(history, "q/max") or not fresh(history, "q/bias_relative"):
+            return None
+        high = history.series("q/max", last=11)
+        low = history.series("q/min", last=11)
+        relative = history.series("q/bias_relative", last=1).values[-1]
+        if len(high) < 11 or relative < self.bias:
+            return None
+        size = np.maximum(np.abs(high.values), np.abs(low.values))
+        growing = np.mean(np.diff(size) > 0.0) >= 0.8
+        if not growing or size[0] <= 0.0 or size[-1] < self.factor * size[0]:
+            return None
+        return self.finding(
+            history,
+            Severity.CRITICAL,
+            f"Q-values grew {size[-1] / size[0]:.0f}-fold over ten snapshots, to {relative:.1f} "
+            "deviations above the Monte-Carlo returns",
+            size[-1] / size[0],
+            self.factor,
+            ("q/max", "q/bias_relative"),
+            since=int(high.steps[0]),
+        )

@@ -1,0 +1,165 @@
+"""Pure maths on arrays: what signals measure and detectors compare. NumPy and SciPy only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Array = npt.NDArray[Any]
+
+
+def explained_variance(predicted: Array, target: Array) -> float:
+    """``1 - Var(target - predicted) / Var(target)``: 1 is perfect, 0 is a constant, below 0 worse.
+
+    :return: NaN when the targets are constant, because then nothing can be explained
+    """
+    variance = float(np.var(np.asarray(target, dtype=np.float64)))
+    if variance < 1e-12:
+        return float("nan")
+    return 1.0 - float(np.var(np.subtract(target, predicted, dtype=np.float64))) / variance
+
+
+def monte_carlo_returns(rewards: Array, dones: Array, gamma: float) -> Floats:
+    """Discounted sums of rewards to the end of each episode, without any value estimate.
+
+    :param rewards: shape (T, n_envs)
+    :param dones: shape (T, n_envs), true where the episode ended with this step
+    :param gamma: discount factor
+    :return: shape (T, n_envs), NaN for steps whose episode did not end within the T steps
+    """
+    returns = np.full(np.shape(rewards), np.nan)
+    following = np.full(np.shape(rewards)[1], np.nan)
+    for t in range(len(rewards) - 1, -1, -1):
+        following = rewards[t] + gamma * np.where(dones[t], 0.0, following)
+        returns[t] = following
+    return returns
+
+
+def kl_estimate(log_ratio: Array) -> float:
+    """Unbiased, non-negative sample estimate of KL(old, new), ``mean((r - 1) - log r)``.
+
+    :param log_ratio: log pi_new(a|s) - log pi_old(a|s) for actions drawn from the old policy
+    :return: in nats. Source: J. Schulman, "Approximating KL divergence" (2020), estimator k3
+    """
+    log_ratio = np.asarray(log_ratio, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        return float(np.mean(np.expm1(log_ratio) - log_ratio))
+
+
+def relative_entropy_of_counts(counts: Array) -> float:
+    """Entropy of an empirical distribution over its maximum, in [0, 1].
+
+    :param counts: shape (n_actions,)
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    if len(counts) < 2 or counts.sum() == 0:
+        return float("nan")
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum() / np.log(len(counts)))
+
+
+def robust_deviation(values: Array) -> float:
+    """Median absolute deviation scaled to a normal distribution's standard deviation."""
+    values = np.asarray(values, dtype=np.float64)
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def outlier_share(values: Array, deviations: float = 10.0) -> float:
+    """Share of values further than ``deviations`` robust deviations from the median."""
+    spread = robust_deviation(values)
+    if spread == 0.0:
+        return 0.0
+    return float(np.mean(np.abs(values - np.median(values)) > deviations * spread))
+
+
+def leave_one_out_ratios(values: Array) -> Floats:
+    """Each value over the median of all others; NaN where either is missing or zero.
+
+    :param values: shape (n,), n >= 2, non-negative
+    :return: shape (n,)
+    """
+    values = np.asarray(values, dtype=np.float64)
+    ratios = np.full(len(values), np.nan)
+    for k in range(len(values)):
+        others = np.delete(values, k)
+        others = others[np.isfinite(others)]
+        centre = float(np.median(others)) if len(others) else 0.0
+        if centre > 0.0 and np.isfinite(values[k]):
+            ratios[k] = values[k] / centre
+    return ratios
+
+
+def effective_rank(features: Array, delta: float = 0.01) -> int:
+    """Number of singular values that hold a share ``1 - delta`` of their sum (srank).
+
+    :param features: shape (n_samples, n_features)
+    :return: between 0 (all zero) and n_features. Source: Kumar et al., arXiv 2010.14498, eq. 2
+    """
+    features = np.asarray(features, dtype=np.float64)
+    gram = (
+        features.T @ features if features.shape[1] <= features.shape[0] else features @ features.T
+    )
+    singular = np.sqrt(np.clip(np.linalg.eigvalsh(gram)[::-1], 0.0, None))
+    total = singular.sum()
+    if total <= 0.0 or not np.isfinite(total):
+        return 0
+    return int(np.searchsorted(np.cumsum(singular) / total, 1.0 - delta) + 1)
+
+
+def dormant_share(activations: Array, tau: float = 0.025) -> float:
+    """Share of units whose mean activity is at most ``tau`` times the layer's average.
+
+    :param activations: shape (n_samples, n_units)
+    :return: in [0, 1]. Source: Sokar et al., arXiv 2302.12902, definition 3.1
+    """
+    activity = np.abs(np.asarray(activations, dtype=np.float64)).mean(axis=0)
+    average = activity.mean()
+    return float(np.mean(activity <= tau * average)) if average > 0.0 else 1.0
+
+
+def compare_samples(first: Array, second: Array) -> tuple[float, float]:
+    """Mann-Whitney test of two samples, exact where it can be.
+
+    :return: two-sided p-value, and the rank-biserial effect size in [-1, 1]: positive when
+        ``first`` tends to be larger. (1, 0) when all values are tied, as at a return's ceiling.
+    """
+    from scipy.stats import mannwhitneyu
+
+    pooled = np.concatenate([first, second])
+    if len(first) == 0 or len(second) == 0 or np.all(pooled == pooled[0]):
+        return 1.0, 0.0
+    result = mannwhitneyu(first, second, alternative="two-sided")
+    effect = 2.0 * float(result.statistic) / (len(first) * len(second)) - 1.0
+    return float(result.pvalue), effect
+
+
+def trend(steps: Array, values: Array) -> tuple[float, float, float, float]:
+    """Theil-Sen slope with its 95 % interval, and the Mann-Kendall p-value.
+
+    :param steps: shape (n,), n >= 3
+    :param values: shape (n,)
+    :return: slope per step, lower bound, upper bound, two-sided p-value
+    """
+    from scipy.stats import kendalltau, theilslopes
+
+    if np.all(values == values[0]):
+        return 0.0, 0.0, 0.0, 1.0
+    slope, _, low, high = theilslopes(values, steps)
+    return float(slope), float(low), float(high), float(kendalltau(steps, values).pvalue)
+
+
+def dip_test(values: Array) -> tuple[float, float] | None:
+    """Hartigan's dip statistic and p-value for unimodality.
+
+    :return: ``None`` when ties make the test meaningless (fewer than 90 % distinct values)
+    """
+    from diptest import diptest
+
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) < 20 or len(np.unique(values)) < 0.9 * len(values):
+        return None
+    statistic, p_value = diptest(values)
+    return float(statistic), float(p_value)

@@ -1,0 +1,158 @@
+"""The canary: the present policy, without exploration noise, in an environment of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecEnv
+
+from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
+from sb3_ac_ext.monitoring.functional import compare_samples
+from sb3_ac_ext.monitoring.signals.base import Reading, Signal
+from sb3_ac_ext.monitoring.view import View
+
+_RECENT_EPISODES = 30
+
+
+class CanarySignal(Signal):
+    """Returns of the deterministic policy in a separate environment, and of its stochastic twin.
+
+    ``canary/return_mean`` and array ``canary/returns``: the deterministic policy;
+    ``canary/stochastic_*``: the same number of episodes with sampled actions; ``canary/gap`` their
+    difference, with a two-sided Mann-Whitney p-value and rank-biserial effect size.
+    ``canary/train_*`` compare the canary with the last 30 training episodes: gap in units of
+    return, p-value, effect size in [-1, 1].
+
+    The environment has its own seeds, new ones at each evaluation; its normaliser takes the
+    training statistics and never learns. An evaluation that would lift the canary's part of the
+    wall time over ``share`` waits.
+
+    :param env: evaluation environment; by default one is rebuilt from the training environment's
+        spec
+    :param freq: environment steps between evaluations; by default a tenth of the budget, at most
+        25,000
+    :param episodes: per evaluation and policy; the test needs at least 10
+    :param share: upper bound of the canary's part of the wall time, in (0, 1]
+    :param seed: of the first evaluation
+    :raises ValueError: for values out of range
+    """
+
+    name = "canary"
+
+    def __init__(
+        self,
+        env: VecEnv | None = None,
+        freq: int | None = None,
+        episodes: int = 10,
+        share: float = 0.10,
+        seed: int = 20_000,
+    ) -> None:
+        if freq is not None and freq < 1:
+            raise ValueError(
+                f"canary_freq={freq!r} is not accepted: give a positive number of steps"
+            )
+        if episodes < 2:
+            raise ValueError(f"canary_episodes={episodes!r} is not accepted: give at least 2")
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"canary_share={share!r} is not accepted: give a share in (0, 1]")
+        self._given = env
+        self._freq, self._episodes, self._share, self._seed = freq, episodes, share, seed
+        self._env: VecEnv | None = None
+        self._period = 0
+        self._next = 0
+        self._spent = 0.0
+        self._last_cost = 0.0
+        self._evaluations = 0
+        self._training: deque[float] = deque(maxlen=_RECENT_EPISODES)
+
+    def supports(self, model: BaseAlgorithm) -> str | None:
+        if self._given is not None or self._env is not None:
+            return None
+        train_env = model.get_env()
+        if train_env is None:
+            return "the model has no environment"
+        try:
+            self._env = rebuild(train_env, n_envs=min(self._episodes, 10))
+        except CannotRebuild as reason:
+            return f"{reason}; give canary_env to have one"
+        return None
+
+    def attach(self, model: BaseAlgorithm) -> None:
+        total: int = model._total_timesteps
+        self._period = self._freq or max(1, min(25_000, total // 10))
+        self._next = model.num_timesteps + self._period
+        self._spent = self._last_cost = 0.0
+        self._training.clear()
+
+    def collect(self, view: View) -> Reading:
+        self._training.extend(episode.episode_return for episode in view.window.episodes)
+        if not self._due(view):
+            return Reading()
+        while self._next <= view.step:
+            self._next += self._period
+        start = time.perf_counter()
+        reading = self._evaluate(view)
+        self._last_cost = time.perf_counter() - start
+        self._spent += self._last_cost
+        view.canary_seconds = self._last_cost
+        return reading
+
+    def _due(self, view: View) -> bool:
+        if view.step < self._next or not view.updated:
+            return False
+        elapsed = view.clock.since_start
+        return self._spent + self._last_cost <= self._share * elapsed
+
+    def _evaluate(self, view: View) -> Reading:
+        env = self._given if self._given is not None else self._env
+        train_env = view.model.get_env()
+        assert env is not None and train_env is not None
+        synchronise(train_env, env)
+        returns, lengths = self._play(view.model, env, deterministic=True)
+        stochastic, _ = self._play(view.model, env, deterministic=False)
+        self._evaluations += 1
+        p_value, effect = compare_samples(returns, stochastic)
+        reading = Reading()
+        reading.put(
+            canary__return_mean=returns.mean(),
+            canary__return_std=returns.std(),
+            canary__length_mean=lengths.mean(),
+            canary__stochastic_mean=stochastic.mean(),
+            canary__stochastic_std=stochastic.std(),
+            canary__gap=returns.mean() - stochastic.mean(),
+            canary__p_value=p_value,
+            canary__effect_size=effect,
+        )
+        if len(self._training) >= 10:
+            training = np.array(self._training)
+            p_value, effect = compare_samples(returns, training)
+            reading.put(
+                canary__train_gap=returns.mean() - training.mean(),
+                canary__train_p_value=p_value,
+                canary__train_effect_size=effect,
+            )
+        reading.put_array("canary/returns", returns)
+        reading.put_array("canary/stochastic_returns", stochastic)
+        return reading
+
+    def _play(self, model: Any, env: VecEnv, deterministic: bool) -> tuple[np.ndarray, np.ndarray]:
+        env.seed(self._seed + 1000 * self._evaluations)
+        returns, lengths = evaluate_policy(
+            model,
+            env,
+            n_eval_episodes=self._episodes,
+            deterministic=deterministic,
+            return_episode_rewards=True,
+            warn=False,
+        )
+        return np.asarray(returns, dtype=np.float64), np.asarray(lengths, dtype=np.float64)
+
+    def detach(self) -> None:
+        if self._env is not None:
+            self._env.close()
+            self._env = None

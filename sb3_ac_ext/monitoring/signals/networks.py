@@ -1,0 +1,60 @@
+"""Which parameters belong to which network, under the names that people use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch as th
+
+
+@dataclass(frozen=True)
+class Group:
+    """Trainable parameters of one network: policy, value, shared, actor, critic or temperature."""
+
+    net: str
+    parameters: tuple[th.Tensor, ...]
+
+
+def parameter_groups(model: Any) -> dict[th.optim.Optimizer, list[Group]]:
+    """Every optimizer of the model with the networks that it trains.
+
+    On-policy: policy, value, and what both share; off-policy: actor, critic, temperature.
+    """
+    policy = model.policy
+    found: dict[th.optim.Optimizer, list[Group]] = {}
+    for net in ("actor", "critic"):
+        module = getattr(policy, net, None)
+        optimizer = getattr(module, "optimizer", None)
+        if optimizer is not None:
+            found[optimizer] = [Group(net, tuple(_trainable(optimizer)))]
+    temperature = getattr(model, "ent_coef_optimizer", None)
+    if temperature is not None:
+        found[temperature] = [Group("temperature", tuple(_trainable(temperature)))]
+    optimizer = getattr(policy, "optimizer", None)
+    if not found and optimizer is not None:
+        found[optimizer] = _split_on_policy(policy, optimizer)
+    return {optimizer: groups for optimizer, groups in found.items() if groups}
+
+
+def _trainable(optimizer: th.optim.Optimizer) -> list[th.Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+
+
+def _split_on_policy(policy: Any, optimizer: th.optim.Optimizer) -> list[Group]:
+    owned = {id(p) for p in _trainable(optimizer)}
+    nets: dict[str, list[th.Tensor]] = {"policy": [], "value": [], "shared": []}
+    for name, parameter in policy.named_parameters():
+        if id(parameter) in owned:
+            nets[_net_of(name)].append(parameter)
+    if not nets["policy"]:  # a critic alone, such as DQN's
+        nets = {"critic": nets["value"] + nets["shared"]}
+    return [Group(net, tuple(parameters)) for net, parameters in nets.items() if parameters]
+
+
+def _net_of(name: str) -> str:
+    value_parts = ("value_net", "vf_features_extractor", "lstm_critic", "critic.", "q_net")
+    policy_parts = ("policy_net", "action_net", "pi_features_extractor", "log_std", "lstm_actor")
+    if any(part in name for part in (*value_parts, "quantile_net")):
+        return "value"
+    return "policy" if any(part in name for part in policy_parts) else "shared"

@@ -1,0 +1,69 @@
+"""How a run ended, and one sentence that says why."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from sb3_ac_ext.models import weights_are_finite
+
+_WORKER_DIED = (EOFError, BrokenPipeError, ConnectionResetError)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    :param status: ``finished``, ``stopped`` by a callback, ``interrupted`` by the user,
+        ``diverged`` (weights are not finite) or ``failed``
+    :param error: why, in one sentence, for the last two
+    :param traceback: where, for a developer
+    """
+
+    status: str
+    error: str | None = None
+    traceback: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.status in ("diverged", "failed")
+
+
+def judge(model: BaseAlgorithm, error: BaseException | None, vec_env: str, goal: int) -> Outcome:
+    """
+    :param model: as training left it
+    :param error: what ended training, ``None`` if it returned
+    :param vec_env: ``dummy`` or ``subproc``
+    :param goal: environment steps that were asked for
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return Outcome("interrupted")
+    at = f"at step {model.num_timesteps:,}"
+    trace = None if error is None else "".join(traceback.format_exception(error))
+    if not weights_are_finite(model):
+        reason = f"training diverged: {at} the policy's weights are no longer finite"
+        return Outcome("diverged", reason, trace)
+    if error is not None:
+        return Outcome("failed", f"training failed {at}: {_reason(model, error, vec_env)}", trace)
+    return Outcome("finished" if model.num_timesteps >= goal else "stopped")
+
+
+def _reason(model: BaseAlgorithm, error: BaseException, vec_env: str) -> str:
+    if isinstance(error, _WORKER_DIED) and vec_env == "subproc":
+        return "a worker process died; --vec-env dummy shows the error that ended it"
+    if not _observations_are_finite(model):
+        return "the environment returned observations that are NaN or infinite"
+    first_line = str(error).strip().partition("\n")[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {first_line}{where}"
+
+
+def _observations_are_finite(model: BaseAlgorithm) -> bool:
+    observations: Any = getattr(model, "_last_obs", None)
+    parts = observations.values() if isinstance(observations, dict) else [observations]
+    return all(part is None or bool(np.isfinite(part).all()) for part in parts)

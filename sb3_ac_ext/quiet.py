@@ -1,0 +1,38 @@
+"""What a run keeps from the terminal, and from the user's impatience."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LIBRARIES = r"(stable_baselines3|sb3_contrib|gymnasium|torch|pygame|ale_py|wandb)(\.|$)"
+
+
+@contextmanager
+def quiet(verbose: int) -> Iterator[None]:
+    """Hide the hints of libraries below verbose 2, and every warning at 0.
+
+    :param verbose: as of ``sb3-ac train``
+    """
+    with warnings.catch_warnings():
+        if verbose < 2:
+            warnings.filterwarnings("ignore", module=_LIBRARIES)
+        if verbose < 1:
+            warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a run's files be written although Ctrl-C is pressed again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

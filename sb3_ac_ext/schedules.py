@@ -1,0 +1,100 @@
+"""Hyperparameters that change over training: strings, numbers and callables become schedules.
+
+A schedule maps ``progress_remaining`` (1 at the start, 0 at the end) to a value, as in SB3. All of
+them pickle, because SB3 stores them inside the model's zip.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
+
+from sb3_ac_ext.lookup import import_name
+
+Schedule = Callable[[float], float]
+
+ACCEPTED = "a number, lin_X, cos_X, a callable, or the dotted path to a callable"
+
+
+class CosineSchedule:
+    """Half a cosine down to zero: ``initial_value (1 + cos(pi (1 - progress_remaining))) / 2``.
+
+    Source: Loshchilov and Hutter 2016, eq. 5 without restarts, arXiv 1608.03983.
+
+    :param initial_value: value at the start of training
+    """
+
+    def __init__(self, initial_value: float) -> None:
+        self.initial_value = float(initial_value)
+
+    def __call__(self, progress_remaining: float) -> float:
+        return self.initial_value * 0.5 * (1.0 + math.cos(math.pi * (1.0 - progress_remaining)))
+
+    def __repr__(self) -> str:
+        return f"CosineSchedule(initial_value={self.initial_value})"
+
+
+def linear_schedule(initial_value: float) -> LinearSchedule:
+    """From ``initial_value`` to zero, ``initial_value * progress_remaining``.
+
+    :param initial_value: value at the start of training
+    """
+    return LinearSchedule(initial_value, 0.0, 1.0)
+
+
+_BY_PREFIX: dict[str, Callable[[float], Schedule]] = {
+    "lin": linear_schedule,
+    "cos": CosineSchedule,
+}
+
+
+def make_schedule(value: Any, name: str = "schedule") -> Schedule:
+    """
+    :param value: number, ``lin_3e-4``, ``cos_3e-4``, callable, or dotted path to a callable
+    :param name: which hyperparameter it is, for the error
+    :return: picklable callable of ``progress_remaining``
+    :raises ValueError: for anything else, a negative or a non-finite number
+    """
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+    number = _number(value)
+    if number is not None:
+        return ConstantSchedule(_checked(number, value, name))
+    if not isinstance(value, str):
+        raise _refused(value, name)
+    prefix, separator, rest = value.partition("_")
+    start = _number(rest)
+    if separator and prefix in _BY_PREFIX and start is not None:
+        return _BY_PREFIX[prefix](_checked(start, value, name))
+    if "." in value and all(part.isidentifier() for part in value.split(".")):
+        return _imported(value, name)
+    raise _refused(value, name)
+
+
+def _imported(path: str, name: str) -> Schedule:
+    target = import_name(path)
+    if not callable(target) or isinstance(target, type):
+        raise ValueError(f"{name}: {path!r} is {target!r}, not a function of progress_remaining")
+    return target  # type: ignore[no-any-return]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _checked(number: float, value: Any, name: str) -> float:
+    if not math.isfinite(number) or number < 0:
+        raise ValueError(f"{name}: {value!r} must be finite and not negative")
+    return number
+
+
+def _refused(value: Any, name: str) -> ValueError:
+    return ValueError(f"{name}: {value!r} is not a schedule: accepted are {ACCEPTED}")

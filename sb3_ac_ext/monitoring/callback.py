@@ -26,7 +26,7 @@ from sb3_ac_ext.monitoring.view import Clock, View
 from sb3_ac_ext.monitoring.watch import Watch
 
 _OBSERVED_UPDATES = 100
-"""Calls of ``train()`` per snapshot that gradients are measured in, where there are more."""
+"""Gradients are measured in a fifth of the calls of ``train()``, at most this many per snapshot."""
 
 
 class DiagnosticsCallback(BaseCallback):
@@ -202,7 +202,8 @@ class DiagnosticsCallback(BaseCallback):
             sink.start(info)
         total = info.total_timesteps or 0
         self._every = self.every or int(min(max(1000, total / 2000), max(100, total / 20)))
-        self._stride = max(1, self._every // _rollout_size(self.model) // _OBSERVED_UPDATES)
+        updates = self._every // _rollout_size(self.model)
+        self._stride = max(1, updates // max(1, min(_OBSERVED_UPDATES, updates // 5)))
         self._recorder = Recorder(self.training_env)
         self._rollouts = RolloutCollector()
         self._readings = Readings(self._signals)

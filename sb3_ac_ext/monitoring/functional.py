@@ -67,12 +67,18 @@ def robust_deviation(values: Array) -> float:
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
-def outlier_share(values: Array, deviations: float = 10.0) -> float:
-    """Share of values further than ``deviations`` robust deviations from the median."""
-    spread = robust_deviation(values)
-    if spread == 0.0:
-        return 0.0
-    return float(np.mean(np.abs(values - np.median(values)) > deviations * spread))
+def outlier_shares(values: Array, deviations: float = 10.0) -> Floats:
+    """Share of each column's values further than ``deviations`` robust deviations from its median.
+
+    :param values: shape (n, columns)
+    :return: shape (columns,), 0 for a column whose robust deviation is 0
+    """
+    distances = np.abs(values - np.median(values, axis=0))
+    spreads = 1.4826 * np.median(distances, axis=0)
+    shares: Floats = np.where(
+        spreads > 0.0, np.mean(distances > deviations * spreads, axis=0), 0.0
+    )
+    return shares
 
 
 def leave_one_out_ratios(values: Array) -> Floats:
@@ -121,7 +127,7 @@ def dormant_share(activations: Array, tau: float = 0.025) -> float:
 
 
 def compare_samples(first: Array, second: Array) -> tuple[float, float]:
-    """Mann-Whitney test of two samples, exact where it can be.
+    """Mann-Whitney test of two samples, exact for small ones without ties.
 
     :return: two-sided p-value, and the rank-biserial effect size in [-1, 1]: positive when
         ``first`` tends to be larger. (1, 0) when all values are tied, as at a return's ceiling.

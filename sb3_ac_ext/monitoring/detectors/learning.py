@@ -6,7 +6,7 @@ import numpy as np
 
 from sb3_ac_ext.monitoring.history import History, Series
 
-_MIN_POINTS = 8
+_MIN_POINTS = 12
 
 
 def returns_series(history: History) -> Series:
@@ -18,7 +18,7 @@ def improved(history: History) -> bool | None:
     """Whether the newest third of training returns lies above the oldest, by a one-sided test at 1
     %.
 
-    :return: ``None`` with fewer than eight points
+    :return: ``None`` with fewer than twelve points
     """
     from scipy.stats import mannwhitneyu
 

@@ -52,7 +52,7 @@ class WorkerRewards(Detector):
 
     def _scale(self, history: History) -> Finding | None:
         rows = _newest(history, _SCALE, self.times)
-        if len(rows) < 2:
+        if len(rows) < 2 or _together(rows[-1][1], self.ratio):
             return None
         ratios = [(step, leave_one_out_ratios(np.asarray(row))) for step, row in rows]
         worker = _furthest(ratios[-1][1])
@@ -82,6 +82,8 @@ class WorkerRewards(Detector):
         rows = _newest(history, _MEAN, self.times)
         if len(rows) < self.times:
             return None
+        if min(rows[-1][1]) >= 0.0 or max(rows[-1][1]) <= 0.0:
+            return None
         odd = {_opposite(np.asarray(row)) for _, row in rows}
         worker = odd.pop() if len(odd) == 1 else None
         if worker is None:
@@ -103,6 +105,12 @@ def _newest(history: History, name: str, n: int) -> list[tuple[int, tuple[float,
     rows = history.rows(name, last=n)
     fresh = history.last is not None and name in history.last.arrays
     return rows if fresh and rows and len(rows[-1][1]) >= 3 else []
+
+
+def _together(scales: tuple[float, ...], ratio: float) -> bool:
+    """Whether all workers lie within the ratio, so that none can be apart from the others."""
+    known = [scale for scale in scales if scale == scale]
+    return not known or max(known) <= ratio * min(known)
 
 
 def _away(ratio: float) -> float:

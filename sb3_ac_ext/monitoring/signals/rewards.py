@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sb3_ac_ext.monitoring.functional import leave_one_out_ratios, outlier_share
+from sb3_ac_ext.monitoring.functional import leave_one_out_ratios, outlier_shares
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
@@ -35,17 +35,17 @@ class RewardSignal(Signal):
             rewards__mean=clean.mean(),
             rewards__std=clean.std(),
             rewards__max_abs=size.max(),
-            rewards__outlier_share=outlier_share(clean.ravel()),
+            rewards__outlier_share=outlier_shares(clean.reshape(-1, 1))[0],
             rewards__zero_share=np.mean(clean == 0.0),
         )
-        scale = np.array([_scale(column) for column in size.T])
+        scale = _scales(size)
         reading.put_array("rewards/worker_mean", clean.mean(axis=0))
         reading.put_array("rewards/worker_std", clean.std(axis=0))
         reading.put_array("rewards/worker_abs_mean", size.mean(axis=0))
         reading.put_array("rewards/worker_max_abs", size.max(axis=0))
         reading.put_array("rewards/worker_scale", scale)
         if clean.shape[1] > 1:
-            reading.put_array("rewards/worker_outlier_share", [outlier_share(c) for c in clean.T])
+            reading.put_array("rewards/worker_outlier_share", outlier_shares(clean))
             reading.put_array("rewards/worker_zero_share", np.mean(clean == 0.0, axis=0))
             ratios = leave_one_out_ratios(scale)
             if np.isfinite(ratios).any():
@@ -53,6 +53,9 @@ class RewardSignal(Signal):
         return reading
 
 
-def _scale(sizes: np.ndarray) -> float:
-    nonzero = sizes[sizes > 0.0]
-    return float(np.median(nonzero)) if len(nonzero) else float("nan")
+def _scales(sizes: np.ndarray) -> np.ndarray:
+    """Median of each column's non-zero entries, NaN for a column without any."""
+    if (sizes > 0.0).all():
+        return np.median(sizes, axis=0)
+    columns = (column[column > 0.0] for column in sizes.T)
+    return np.array([np.median(c) if len(c) else np.nan for c in columns])

@@ -139,11 +139,15 @@ def sparkline(values: list[float], width: int = 16) -> str:
     if not finite:
         return ""
     low, high = min(finite), max(finite)
-    top = len(_BLOCKS) - 1
-    scale = top / (high - low) if high > low else 0.0
-    return "".join(
-        _BLOCKS[round((value - low) * scale)] if math.isfinite(value) else " " for value in shown
-    )
+    span = high / 2 - low / 2  # halves: the range of two finite numbers may not be finite
+    return "".join(_block(value / 2 - low / 2, span) for value in shown)
+
+
+def _block(height: float, span: float) -> str:
+    if not math.isfinite(height):
+        return " "
+    share = height / span if span > 0 else 0.5  # what is constant is drawn at half height
+    return _BLOCKS[round(share * (len(_BLOCKS) - 1))]
 
 
 def _number(value: float) -> str:

@@ -69,6 +69,7 @@ def read_monitors(paths: Sequence[Path]) -> Recording:
             recording.notes.append(f"{path.name}: no finished episode")
             continue
         header = _header(table)
+        recording.notes.extend(table.notes)
         starts.append(float(header.get("t_start", 0.0)))
         parts.append(_episodes(table, worker, n_envs, starts[-1], recording.notes))
         recording.facts.setdefault("env_id", header.get("env_id"))
@@ -115,12 +116,12 @@ def _episodes(
     rows = [
         (r, length, t, np.nan if success is None else success)
         for r, length, t, success in cells
-        if r is not None and t is not None and length is not None and np.isfinite([length, t]).all()
+        if r is not None and t is not None and np.isfinite(t) and length and 0 < length < np.inf
     ]
     if len(rows) < len(cells):
         notes.append(
-            f"{table.path.name}: {len(cells) - len(rows)} rows with cells that are no numbers "
-            "are left out"
+            f"{table.path.name}: {len(cells) - len(rows)} rows with cells that are no numbers or "
+            "lengths are left out"
         )
     data = np.asarray(rows, dtype=np.float64).reshape(-1, 4)
     if _restarts(data[:, 2]).any():
@@ -151,9 +152,9 @@ def _continued(times: Floats) -> Floats:
 def _fill(recording: Recording, episodes: _Episodes, t_start: float) -> None:
     """One snapshot per bin, at the end of its last episode."""
     n_envs = int(recording.facts["n_envs"])
-    total = episodes.steps[-1]
+    steps = episodes.steps.astype(np.int64)
     bins = int(np.clip(len(episodes.steps) // (EPISODES_PER_BIN * n_envs), 1, MAX_BINS))
-    index = np.minimum((episodes.steps / total * bins).astype(np.int64), bins - 1)
+    index = (steps * bins - 1) // steps[-1]  # an episode that ends on an edge belongs before it
     last_step, last_time = 0, t_start
     for which in np.unique(index):
         part = episodes.take(index == which)

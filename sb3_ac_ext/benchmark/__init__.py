@@ -1,0 +1,1 @@
+"""Measurements that the README quotes, each with the command that prints it."""

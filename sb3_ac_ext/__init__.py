@@ -1,4 +1,7 @@
-"""Monitoring and diagnosis for actor-critic training with Stable-Baselines3. Public names load on first use."""
+"""Monitoring and diagnosis for actor-critic training with Stable-Baselines3.
+
+Public names load on first use, so that the import itself costs nothing.
+"""
 
 from __future__ import annotations
 

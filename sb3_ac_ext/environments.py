@@ -78,8 +78,9 @@ def check_env(spec: EnvSpec, env_kwargs: Mapping[str, Any]) -> None:
     try:
         spec.make(**env_kwargs).close()
     except TypeError as error:
-        reason = f"refuses its arguments {dict(env_kwargs)}" if env_kwargs else "cannot be made"
-        raise ValueError(f"environment {spec.id!r} {reason}: {error}") from error
+        verb = f"refuses its arguments {dict(env_kwargs)}" if env_kwargs else "cannot be made"
+        reason = str(error).partition(" was raised from the environment creator")[0]
+        raise ValueError(f"environment {spec.id!r} {verb}: {reason}") from error
     except Exception as error:
         raise ValueError(f"environment {spec.id!r} cannot be made: {_reason(error)}") from error
 

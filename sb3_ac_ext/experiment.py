@@ -90,8 +90,8 @@ def prepare(spec: RunSpec) -> Run:
     config, factory = _read(spec)
     set_random_seed(spec.seed)
     folder = create_run_folder(spec.log_folder, spec.algo, spec.env, spec.uuid)
+    tracker = None
     try:
-        tracker = None
         if spec.track:
             from sb3_ac_ext.tracking import start_tracking
 
@@ -99,12 +99,14 @@ def prepare(spec: RunSpec) -> Run:
             spec = replace(spec, tensorboard_log=tensorboard_log)
         env = make_env(spec, factory, folder)
         model = make_model(spec, config, env)
-        callbacks = make_callbacks(spec, config, factory, model, folder)
+        callbacks = make_callbacks(spec, config, factory, folder)
         folder.write_settings(spec.to_dict(), config.raw)
         ready = Run(spec, config, folder, model, callbacks, tracker)
         folder.write_run(_facts(ready, Outcome("running")))
     except BaseException as error:
         folder.remove()
+        if tracker is not None:
+            tracker.finish(exit_code=1)
         if isinstance(error, (ValueError, OSError)) or not isinstance(error, Exception):
             raise
         raise ValueError(f"the run cannot be set up: {type(error).__name__}: {error}") from error
@@ -171,7 +173,7 @@ def make_model(spec: RunSpec, config: Config, env: VecEnv) -> BaseAlgorithm:
         "tensorboard_log": tensorboard_log if spec.tensorboard_log else None,
     }
     if spec.trained_agent:
-        return load_model(config, env, spec.trained_agent, **common)
+        return load_model(config, env, spec.env, spec.trained_agent, **common)
     return new_model(config, env, spec.env, **common)
 
 

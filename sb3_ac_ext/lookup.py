@@ -28,9 +28,10 @@ def nearest(value: str, names: Iterable[str]) -> str | None:
     :param names: the names that exist
     :return: the most similar one regardless of case, or ``None`` where nothing is similar
     """
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(value.lower(), by_lower, n=1)
-    return by_lower[close[0]] if close else None
+    names = list(names)
+    close = difflib.get_close_matches(value.lower(), {name.lower() for name in names}, n=1)
+    same = [name for name in names if name.lower() in close]
+    return next(iter(difflib.get_close_matches(value, same, n=1, cutoff=0.0)), None)
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def import_module(name: str) -> Any:
     except ModuleNotFoundError as error:
         missing = error.name or name
         if name == missing or name.startswith(missing + "."):
-            raise ValueError(f"there is no module {missing!r} to import {name!r} from") from error
+            raise ValueError(f"there is no module {missing!r}") from error
         raise ValueError(f"{name!r} cannot be imported: it needs {missing!r}") from error
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"

@@ -18,18 +18,19 @@ from sb3_ac_ext import registry
 from sb3_ac_ext.config import Config
 
 
-def constructor_kwargs(config: Config, env: VecEnv) -> dict[str, Any]:
+def constructor_kwargs(config: Config, env: VecEnv, env_id: str) -> dict[str, Any]:
     """The settings with what depends on the environment.
 
     :param config: settings of the run
     :param env: training environment
+    :param env_id: its name, for errors
     :raises ValueError: for action noise on actions that are not continuous
     """
     kwargs = dict(config.hyperparameters)
     if config.action_noise is not None:
         space = env.action_space
         if not isinstance(space, spaces.Box):
-            raise ValueError(f"noise_type needs continuous actions, not {space}")
+            raise _misfit(config, env_id, "Box", env)
         kwargs["action_noise"] = config.action_noise.build(int(np.prod(space.shape)))
     return kwargs
 
@@ -44,30 +45,36 @@ def new_model(config: Config, env: VecEnv, env_id: str, **common: Any) -> BaseAl
     """
     cls = registry.algorithm(config.algo)
     try:
-        return cls(env=env, **common, **constructor_kwargs(config, env))
+        return cls(env=env, **common, **constructor_kwargs(config, env, env_id))
     except AssertionError as error:
         if "action space" in str(error):
-            space = env.action_space
-            raise ValueError(
-                f"{config.algo} does not fit {env_id}, whose actions are {space}: {error}"
-            ) from error
+            needed = " or ".join(re.findall(r"spaces\.\w+\.(\w+)", str(error)))
+            raise _misfit(config, env_id, needed, env) from error
         raise ValueError(f"{config.algo} refuses its settings: {error}") from error
     except (TypeError, ValueError, NotImplementedError) as error:
         raise ValueError(f"{config.algo} refuses its settings: {error}") from error
 
 
-def load_model(config: Config, env: VecEnv, path: str, **common: Any) -> BaseAlgorithm:
+def _misfit(config: Config, env_id: str, needed: str, env: VecEnv) -> ValueError:
+    return ValueError(
+        f"{config.algo} does not fit {env_id}: it needs {needed} actions, "
+        f"and these are {env.action_space}"
+    )
+
+
+def load_model(config: Config, env: VecEnv, env_id: str, path: str, **common: Any) -> BaseAlgorithm:
     """Continue from a saved model, with the settings of this run except those of its policy.
 
     A replay buffer beside the model is loaded too; with enough in it, learning begins at once.
 
     :param config: settings of the run
     :param env: training environment
+    :param env_id: its name, for errors
     :param path: the model's ``.zip``
     :param common: seed, device, verbose and tensorboard_log
     :raises ValueError: if it is no model of this algorithm, or does not fit the environment
     """
-    kwargs = constructor_kwargs(config, env)
+    kwargs = constructor_kwargs(config, env, env_id)
     for key in ("policy", "policy_kwargs"):
         kwargs.pop(key, None)
     cls = registry.algorithm(config.algo)

@@ -6,14 +6,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
 
 from sb3_ac_ext.callbacks import EntCoefScheduleCallback, SaveVecNormalizeCallback
 from sb3_ac_ext.config import Config
 from sb3_ac_ext.environments import EnvFactory, is_atari
 from sb3_ac_ext.monitoring.callback import DiagnosticsCallback
-from sb3_ac_ext.monitoring.sinks import Sink, default_sinks
+from sb3_ac_ext.monitoring.sinks import Sink
 from sb3_ac_ext.run_folder import RunFolder
 from sb3_ac_ext.run_spec import RunSpec
 
@@ -22,7 +21,7 @@ _CANARY_SEED = 20_000  # the canary reseeds its environment; this only seeds the
 
 
 def make_callbacks(
-    spec: RunSpec, config: Config, factory: EnvFactory, model: BaseAlgorithm, folder: RunFolder
+    spec: RunSpec, config: Config, factory: EnvFactory, folder: RunFolder
 ) -> list[BaseCallback]:
     """Those of the settings first and evaluation last, as in RL Zoo; the monitor in between.
 
@@ -31,14 +30,13 @@ def make_callbacks(
     :param spec: the run
     :param config: its settings
     :param factory: makes evaluation environments
-    :param model: to be trained
     :param folder: where files go
     :raises ValueError: if a callback of the settings refuses its keywords
     """
     callbacks: list[BaseCallback] = []
     if config.ent_coef_schedule is not None:
         callbacks.append(EntCoefScheduleCallback(config.ent_coef_schedule))
-    monitor_kwargs = _monitor_kwargs(spec, config, factory, model, folder)
+    monitor_kwargs = _monitor_kwargs(spec, config, factory, folder)
     for component in config.callbacks:
         is_monitor = component.target is DiagnosticsCallback
         callback = component.build(**(monitor_kwargs if is_monitor else {}))
@@ -59,10 +57,8 @@ def find_monitor(callbacks: list[BaseCallback]) -> DiagnosticsCallback | None:
 
 
 def _monitor_kwargs(
-    spec: RunSpec, config: Config, factory: EnvFactory, model: BaseAlgorithm, folder: RunFolder
+    spec: RunSpec, config: Config, factory: EnvFactory, folder: RunFolder
 ) -> Mapping[str, Any]:
-    logger: Any = _LoggerOf(model)
-    sinks = default_sinks(folder.path, spec.webhook, 0, logger)
     canary_freq = None if spec.canary_freq is None else max(spec.canary_freq, 0)
     canary_env = None
     if canary_freq != 0:
@@ -73,7 +69,8 @@ def _monitor_kwargs(
         "canary_episodes": spec.canary_episodes,
         "canary_env": canary_env,
         "log_dir": folder.path,
-        "sinks": [*sinks, *_console(spec, config.n_timesteps)],
+        "webhook": spec.webhook,
+        "sinks": _console(spec, config.n_timesteps),
         "report": False,  # written at the very end, with how the run ended
         "verbose": spec.verbose,
     }
@@ -87,16 +84,6 @@ def _console(spec: RunSpec, n_timesteps: int) -> list[Sink]:
     if spec.progress or (spec.verbose >= 1 and sys.stdout.isatty()):
         return [LiveConsole(n_timesteps, force=spec.progress)]
     return [PlainConsole()] if spec.verbose >= 1 else []
-
-
-class _LoggerOf:
-    """A model's logger, which SB3 makes only when ``learn()`` begins."""
-
-    def __init__(self, model: BaseAlgorithm) -> None:
-        self._model = model
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model.logger, name)
 
 
 def _checkpoints(spec: RunSpec, config: Config, folder: RunFolder) -> list[BaseCallback]:

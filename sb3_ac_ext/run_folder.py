@@ -9,6 +9,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,8 @@ class RunFolder:
     def remove(self) -> None:
         """Undo :func:`create_run_folder`: a run that never began leaves nothing."""
         shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):  # other runs of the algorithm are there
+            self.path.parent.rmdir()
 
 
 def env_name(env_id: str) -> str:

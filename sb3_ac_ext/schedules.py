@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
+from stable_baselines3.common.utils import ConstantSchedule
 
 from sb3_ac_ext.lookup import import_name
 
@@ -37,16 +37,26 @@ class CosineSchedule:
         return f"CosineSchedule(initial_value={self.initial_value})"
 
 
-def linear_schedule(initial_value: float) -> LinearSchedule:
-    """From ``initial_value`` to zero, ``initial_value * progress_remaining``.
+class LinearSchedule:
+    """A straight line down to zero: ``initial_value * progress_remaining``.
+
+    The product, and not SB3's interpolation, gives RL Zoo's rates to the last bit.
 
     :param initial_value: value at the start of training
     """
-    return LinearSchedule(initial_value, 0.0, 1.0)
+
+    def __init__(self, initial_value: float) -> None:
+        self.initial_value = float(initial_value)
+
+    def __call__(self, progress_remaining: float) -> float:
+        return progress_remaining * self.initial_value
+
+    def __repr__(self) -> str:
+        return f"LinearSchedule(initial_value={self.initial_value})"
 
 
 _BY_PREFIX: dict[str, Callable[[float], Schedule]] = {
-    "lin": linear_schedule,
+    "lin": LinearSchedule,
     "cos": CosineSchedule,
 }
 

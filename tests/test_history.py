@@ -82,6 +82,29 @@ def test_a_file_without_header_is_an_error(tmp_path, content):
         read_history(path)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ((10, 20, 30), (40, 50), [10, 20, 30, 40, 50]),  # continued
+        ((10, 20, 30), (25, 35), [10, 20, 25, 35]),  # resumed from a checkpoint
+        ((10, 20, 30), (10, 20), [10, 20]),  # begun anew
+    ],
+)
+def test_a_second_run_in_the_file_supersedes_what_it_repeats(tmp_path, first, second, kept):
+    path = written(tmp_path / "monitor.jsonl", RunInfo(seed=1), *snapshots(*first))
+    written(path, RunInfo(seed=2), *snapshots(*second))
+    history = read_history(path)
+    assert [snapshot.step for snapshot in history] == kept
+    assert history.info.seed == 2
+    assert len(history.notes) == (len(kept) < len(first) + len(second))
+
+
+def test_steps_that_go_back_within_a_run_are_an_error(tmp_path):
+    path = written(tmp_path / "monitor.jsonl", RunInfo(), *snapshots(10, 20), *snapshots(20, 30))
+    with pytest.raises(ValueError, match=r"line 4.*step 20 comes after step 20"):
+        read_history(path)
+
+
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="cannot read"):
         read_history(tmp_path / "monitor.jsonl")

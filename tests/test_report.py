@@ -26,7 +26,8 @@ from sb3_ac_ext.monitoring.vocabulary import METRICS
 from sb3_ac_ext.report import render_report, write_report
 from sb3_ac_ext.report.chart import Canvas, Frame, plain, rounded
 from sb3_ac_ext.report.decimate import evenly, extremes
-from sb3_ac_ext.report.lines import Line, judged_series, line_chart, series_chart
+from sb3_ac_ext.report.lines import Line, line_chart, series_chart
+from sb3_ac_ext.report.marks import judged_series
 from sb3_ac_ext.report.page import MOST_CHART_BYTES, embedded
 from sb3_ac_ext.report.text import duration, number, percent, sentence
 from sb3_ac_ext.report.workers import scale_heatmap, worker_lines
@@ -435,9 +436,24 @@ def test_a_signal_that_was_not_observed_is_explained_in_its_section(broken_page:
     assert "sampled every 10 updates" not in broken_page.text["timing"]
 
 
-def test_checks_that_counted_nothing_are_a_sentence(broken_page: Page) -> None:
+def test_series_that_are_zero_throughout_are_a_sentence(broken_page: Page) -> None:
     assert "Zero throughout: non-finite rewards" in broken_page.text["workers"]
     assert "rewards/nonfinite" not in json.dumps(broken_page.data)
+
+
+def test_a_zero_that_a_finding_is_about_is_plotted() -> None:
+    name = "episodes/success_rate"
+    history = History(snapshots=[Snapshot(i, 0.0, {name: 0.0}) for i in range(1, 9)])
+    finding = Finding("d", Severity.WARNING, "m", 8, 1, 0.0, 0.5, (name,), {}, "a")
+    assert "Zero throughout: successful" in Page(render_report(history, HEALTHY)).text["returns"]
+    found = Page(render_report(history, Verdict("warning", (finding,))))
+    assert "Zero throughout" not in found.text["returns"]
+
+
+def test_the_level_at_which_a_task_counts_as_solved_is_drawn(broken_page: Page) -> None:
+    layouts = [chart["layout"] for chart in broken_page.data.values()]
+    said = [note["text"] for layout in layouts for note in layout["annotations"]]
+    assert said.count("solved") == 1
 
 
 def test_notes_and_error_are_shown() -> None:
@@ -686,6 +702,14 @@ def test_a_threshold_belongs_to_the_series_that_was_judged(
     series = ("not/recorded", "policy/kl", "policy/entropy")
     finding = Finding("d", Severity.WARNING, "m", 6, 4, value, 0.3, series, {}, "a")
     assert judged_series(History(snapshots=rows), finding) == judged
+
+
+@pytest.mark.parametrize(("value", "remarked"), [(0.01, False), (7.0, True)])
+def test_a_threshold_that_cannot_be_drawn_is_explained(value: float, remarked: bool) -> None:
+    rows = [Snapshot(i, 0.0, {"policy/kl": 0.01}) for i in range(1, 9)]
+    finding = Finding("d", Severity.WARNING, "m", 8, 4, value, 3.0, ("policy/kl",), {}, "a")
+    page = Page(render_report(History(snapshots=rows), Verdict("warning", (finding,))))
+    assert ("derived from these series" in page.text["findings"]) is remarked
 
 
 def test_a_healthy_run_with_remarks_stays_healthy() -> None:

@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import (
+
+from sb3_ac_ext.monitoring.history import History
+from sb3_ac_ext.monitoring.records import Verdict
+from sb3_ac_ext.report import write_report
+from tests.test_report import (
     HEALTHY,
     RUN,
     SECTIONS,
@@ -20,10 +24,6 @@ from test_report import (
     on_policy_history,
     q_verdict,
 )
-
-from sb3_ac_ext.monitoring.history import History
-from sb3_ac_ext.monitoring.records import Verdict
-from sb3_ac_ext.report import write_report
 
 CHROMIUM = next(
     (
@@ -270,6 +270,7 @@ def test_values_appear_on_hover(visit: Callable[..., Visit]) -> None:
     assert "step" in said
     assert "training" in said
     assert "±" in said
+    assert "from" in said
 
 
 def test_text_and_tables_are_complete_without_script(

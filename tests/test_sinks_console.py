@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from test_sinks_files import DIAGNOSIS, FINDING, VERDICT
 
 from sb3_ac_ext.monitoring.records import RunInfo, Snapshot, Verdict
 from sb3_ac_ext.monitoring.sinks.console import LiveConsole, PlainConsole
 from sb3_ac_ext.monitoring.sinks.dashboard import Dashboard, arrow, sparkline
 from sb3_ac_ext.monitoring.sinks.verdict_view import verdict_lines
+from tests.test_sinks_files import DIAGNOSIS, FINDING, VERDICT
 
 NAN = float("nan")
 
@@ -100,7 +100,9 @@ def test_arrow(values, expected):
     ("values", "expected"),
     [
         ([0.0, 1.0], "▁█"),
-        ([3.0, 3.0], "▁▁"),
+        ([3.0, 3.0], "▅▅"),
+        ([1e300, 1e300], "▅▅"),
+        ([-1e308, 1e308], "▁█"),
         ([0.0, NAN, 7.0], "▁ █"),
         ([NAN], ""),
         (list(range(20)), "▁▁▂▂▃▃▄▄▅▅▆▆▇▇██"),

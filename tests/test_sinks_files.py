@@ -140,12 +140,11 @@ def test_findings_with_a_torn_or_damaged_line(tmp_path):
 
 def test_default_sinks_follow_their_arguments(tmp_path):
     def names(*args):
-        return [type(sink).__name__ for sink in default_sinks(*args, logger=None)]
+        return [type(sink).__name__ for sink in default_sinks(*args)]
 
-    assert names(None, None, 0) == ["LoggerSink", "WandbSink"]
+    assert names(None, None, 0) == ["WandbSink"]
     assert names(tmp_path, "http://localhost:1", 1) == [
         "JsonlSink",
-        "LoggerSink",
         "WandbSink",
         "WebhookSink",
         "PlainConsole",

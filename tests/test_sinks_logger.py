@@ -8,11 +8,11 @@ import warnings
 import pytest
 from stable_baselines3.common.logger import configure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_sinks_files import FINDING, VERDICT
 
 from sb3_ac_ext.monitoring.records import Finding, RunInfo, Snapshot
 from sb3_ac_ext.monitoring.sinks.tensorboard import LoggerSink
 from sb3_ac_ext.monitoring.sinks.wandb_sink import WandbSink
+from tests.test_sinks_files import FINDING, VERDICT
 
 LONG = "gradients/policy/norm_mean_of_a_name_beyond_36_characters_"
 FORMATS = ["tensorboard", "csv", "json", "log", "stdout"]

@@ -5,11 +5,11 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from test_sinks_files import DIAGNOSIS, FINDING, VERDICT
 
 from sb3_ac_ext.monitoring.records import Finding, RunInfo, Verdict
 from sb3_ac_ext.monitoring.sinks import webhook
 from sb3_ac_ext.monitoring.sinks.webhook import WebhookSink
+from tests.test_sinks_files import DIAGNOSIS, FINDING, VERDICT
 
 INFO = RunInfo(algo="PPO", env_id="CartPole-v1", seed=7, n_envs=8, total_timesteps=1000)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sb3_ac_ext.monitoring.records import encode_number
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from sb3_ac_ext.monitoring.records import Verdict
 
 EXIT_FINE, EXIT_CRITICAL, EXIT_UNUSABLE = 0, 1, 2
-_PIPE_WIDTH = 160
+_LAST = ("episodes/return_mean", "canary/return_mean")
+_PIPE_WIDTH = 10_000
 
 _DESCRIPTION = """\
 Judge a run from its files: a run folder of ours or of the RL Zoo, progress.csv, TensorBoard event
@@ -116,7 +119,7 @@ def _run_json(judged: Judged) -> dict[str, Any]:
     info = judged.history.info
     return {
         "path": str(judged.path),
-        "run": info.to_json(),
+        "run": {name: _finite(value) for name, value in info.to_json().items()},
         "step": judged.history.step,
         "snapshots": len(judged.history),
         "last": {name: _last(judged.history, name) for name in _LAST},
@@ -126,18 +129,20 @@ def _run_json(judged: Judged) -> dict[str, Any]:
     }
 
 
-_LAST = ("episodes/return_mean", "canary/return_mean")
+def _finite(value: Any) -> Any:
+    """Hyperparameters may be infinite, JSON has no such numbers."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return encode_number(value) if isinstance(value, float) else value
 
 
 def _last(history: History, name: str) -> float | str | None:
-    from sb3_ac_ext.monitoring.records import encode_number
-
     series = history.series(name, last=1)
     return encode_number(series.values[0]) if series else None
 
 
 def _console() -> Console:
-    """On a pipe wide enough for whole sentences: whoever reads it wraps or searches lines."""
+    """On a pipe nothing is wrapped: whoever reads it searches lines."""
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
@@ -195,9 +200,11 @@ def _print_pairs(console: Console, title: str, pairs: Iterable[tuple[str, str]])
 
 
 def _print_table(console: Console, path: Path, runs: list[Judged]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=f"{len(runs)} runs in {path}", title_justify="left", pad_edge=False)
+    console.print(f"{len(runs)} runs in {path}", style="bold", markup=False)
+    table = Table(box=SIMPLE_HEAD)
     for name in ("run", "algo", "env"):
         table.add_column(name, overflow="fold")
     for name in ("steps", "last return", "last canary"):
@@ -217,7 +224,8 @@ def _cells(judged: Judged, root: Path) -> list[Any]:
     name = Text(str(judged.path.relative_to(root)))
     history, verdict = judged.history, judged.verdict
     if history is None or verdict is None:
-        return [name, *[""] * 5, Text("unusable", style="red"), Text(judged.problem)]
+        problem = judged.problem.replace(f"{judged.path}/", "")
+        return [name, *[""] * 5, Text("unusable", style="red"), Text(problem)]
     returns = [history.series(series, last=1) for series in _LAST]
     return [
         name,

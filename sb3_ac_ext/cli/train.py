@@ -8,6 +8,7 @@ report.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,12 +27,16 @@ _PAIRS = ("hyperparams", "env_kwargs", "eval_env_kwargs")
 def whole_number(text: str) -> int:
     """
     :param text: ``100000`` or ``1e5``
-    :raises ValueError: if it is not a whole number
+    :raises argparse.ArgumentTypeError: if it is not a whole number
     """
-    number = float(text)
-    if not number.is_integer():
-        raise ValueError(text)
-    return int(text) if text.lstrip("+-").isdigit() else int(number)
+    for read in (int, float):
+        try:
+            number = read(text)
+        except ValueError:
+            continue
+        if math.isfinite(number) and number == int(number):
+            return int(number)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
 
 
 # flags, help, and what else argparse needs; the default of each comes from RunSpec

@@ -21,7 +21,7 @@ from sb3_ac_ext.monitoring.recorder import Recorder
 from sb3_ac_ext.monitoring.records import RunInfo, Snapshot, Verdict
 from sb3_ac_ext.monitoring.rollout import RolloutCollector
 from sb3_ac_ext.monitoring.signals import CanarySignal, Readings, Signal, default_signals
-from sb3_ac_ext.monitoring.sinks import Sink, default_sinks
+from sb3_ac_ext.monitoring.sinks import LoggerSink, Sink, default_sinks
 from sb3_ac_ext.monitoring.view import Clock, View
 from sb3_ac_ext.monitoring.watch import Watch
 
@@ -87,8 +87,8 @@ class DiagnosticsCallback(BaseCallback):
         self._detectors = list(default_detectors() if detectors is None else detectors)
         self._log_dir = None if log_dir is None else Path(log_dir)
         self._report = report
-        self._console = None if sinks is None else list(sinks)
-        self._webhook = webhook
+        self._given_sinks = default_sinks(log_dir, webhook, verbose if sinks is None else 0)
+        self._given_sinks.extend(sinks or ())
         self._sinks: list[Sink] = []
         self._signals: list[Signal] = []
         self._pending: View | None = None
@@ -197,7 +197,7 @@ class DiagnosticsCallback(BaseCallback):
         if not len(self.history) or self.num_timesteps < self.history.step:
             self.history, self._watch = History(info), Watch(self._detectors)
         self.history.info = info
-        self._sinks = self._make_sinks()
+        self._sinks = [*self._given_sinks, LoggerSink(self.logger)]
         for sink in self._sinks:
             sink.start(info)
         total = info.total_timesteps or 0
@@ -213,11 +213,6 @@ class DiagnosticsCallback(BaseCallback):
         self._n_rollouts = 0
         self._alarmed = False
         self._open = True
-
-    def _make_sinks(self) -> list[Sink]:
-        verbose = self.verbose if self._console is None else 0
-        defaults = default_sinks(self._log_dir, self._webhook, verbose, self.logger)
-        return [*defaults, *(self._console or ())]
 
     def close(self, error: BaseException | None = None) -> None:
         """Finish history, verdict and report; harmless when called again.

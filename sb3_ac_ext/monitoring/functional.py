@@ -75,9 +75,7 @@ def outlier_shares(values: Array, deviations: float = 10.0) -> Floats:
     """
     distances = np.abs(values - np.median(values, axis=0))
     spreads = 1.4826 * np.median(distances, axis=0)
-    shares: Floats = np.where(
-        spreads > 0.0, np.mean(distances > deviations * spreads, axis=0), 0.0
-    )
+    shares: Floats = np.where(spreads > 0.0, np.mean(distances > deviations * spreads, axis=0), 0.0)
     return shares
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -158,41 +158,63 @@ def _write_line(stream: IO[str], data: object) -> None:
 def read_history(path: Path | str) -> History:
     """Read ``monitor.jsonl``; a later header replaces an earlier one.
 
-    A torn last line, as after ``kill -9``, is dropped with a note.
+    Where the steps go back after a header, as when training was resumed from a checkpoint or begun
+    anew in the same folder, what had been recorded from that step on is superseded and dropped with
+    a note. A torn last line, as after ``kill -9``, is dropped with a note.
 
     :raises ValueError: when the file is missing, holds no header, or a line before the last is not
-    valid
+        valid
     """
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    history: History | None = None
-    notes: list[str] = []
-    restarted = False
+    reader = _Reader(path.name)
     for number, line in enumerate(lines, start=1):
         try:
-            data = json.loads(line)
-            kind = data.pop("kind")
-            if kind == "run":
-                history = History() if history is None else history
-                history.info = RunInfo.from_json(data)
-                restarted = len(history) > 0
-            elif history is not None and kind == "snapshot":
-                snapshot = Snapshot.from_json(data)
-                if restarted and snapshot.step <= history.step:
-                    history = History(history.info)
-                    notes.append(f"{path.name}: an earlier run in the same file is left out")
-                restarted = False
-                history.append(snapshot)
+            reader.read(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if number < len(lines) or history is None:
+            if number < len(lines) or reader.info is None:
                 raise ValueError(
                     f"{path} line {number} is not a line of a monitor history: {error}"
                 ) from None
-            notes.append(f"{path.name}: the last line was torn and is dropped")
-    if history is None:
+            reader.notes.append(f"{path.name}: the last line was torn and is dropped")
+    if reader.info is None:
         raise ValueError(f"{path} is empty: a monitor history begins with a line of kind 'run'")
-    history.notes.extend(notes)
+    history = History(reader.info, reader.snapshots)
+    history.notes.extend(reader.notes)
     return history
+
+
+class _Reader:
+    """What the lines of one file have told so far."""
+
+    def __init__(self, name: str) -> None:
+        self.info: RunInfo | None = None
+        self.snapshots: list[Snapshot] = []
+        self.notes: list[str] = []
+        self._name = name
+        self._restarted = False
+
+    def read(self, data: dict[str, Any]) -> None:
+        kind = data.pop("kind")
+        if kind == "run":
+            self.info = RunInfo.from_json(data)
+            self._restarted = True
+        elif kind == "snapshot" and self.info is not None:
+            self._add(Snapshot.from_json(data))
+
+    def _add(self, snapshot: Snapshot) -> None:
+        last = self.snapshots[-1].step if self.snapshots else -1
+        if snapshot.step <= last:
+            if not self._restarted:
+                raise ValueError(f"step {snapshot.step} comes after step {last}")
+            kept = [earlier for earlier in self.snapshots if earlier.step < snapshot.step]
+            self.notes.append(
+                f"{self._name}: steps go back from {last} to {snapshot.step}; "
+                f"{len(self.snapshots) - len(kept)} earlier snapshots are superseded and left out"
+            )
+            self.snapshots = kept
+        self._restarted = False
+        self.snapshots.append(snapshot)

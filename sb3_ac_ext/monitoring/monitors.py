@@ -35,7 +35,7 @@ from sb3_ac_ext.monitoring.signals import (
 
 
 class CanaryEvalCallback(DiagnosticsCallback):
-    """Evaluates the deterministic policy in an environment of its own and compares it with training.
+    """Evaluates the deterministic policy in its own environment and compares it with training.
 
     :param freq: environment steps between evaluations; by default a tenth of the budget
     :param episodes: per evaluation, at least 2 (tests need 10)

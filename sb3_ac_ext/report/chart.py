@@ -126,7 +126,7 @@ class Frame:
                 }
             )
 
-    def level(self, value: float, label: str, dash: str = "dash") -> None:
+    def level(self, value: float, label: str, dash: str = "dash", late: bool = True) -> None:
         """A horizontal line; one that a logarithmic axis cannot hold is left out."""
         if not math.isfinite(value) or (self.log and value <= 0):
             return
@@ -143,7 +143,8 @@ class Frame:
             }
         )
         height = math.log10(value) if self.log else value
-        self._say(label, "@threshold", x=1, y=height, xref="paper", yref="y", late=True)
+        x = 1 if late else 0
+        self._say(label, "@threshold", x=x, y=height, xref="paper", yref="y", late=late)
 
     def _say(self, text: str, colour: str, *, late: bool, **place: Any) -> None:
         self.annotations.append(
@@ -181,7 +182,7 @@ class Frame:
                 "zeroline": False,
                 "linecolor": "@axis",
                 "showline": True,
-                "unifiedhovertitle": {"text": "step %{x}"},
+                "unifiedhovertitle": {"text": "step %{x:,d}"},
             },
             "yaxis": yaxis,
             "hovermode": self.hover,

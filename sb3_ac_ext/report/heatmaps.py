@@ -10,7 +10,7 @@ import numpy as np
 from sb3_ac_ext.monitoring.history import Floats
 from sb3_ac_ext.report.chart import Canvas, Chart, Frame, plain, rounded
 from sb3_ac_ext.report.decimate import evenly
-from sb3_ac_ext.report.lines import MOST_MARKS
+from sb3_ac_ext.report.marks import MOST_MARKS
 from sb3_ac_ext.report.text import counted
 
 SEQUENTIAL = [[0.0, "@scale-0"], [0.5, "@scale-1"], [1.0, "@scale-2"]]
@@ -107,6 +107,11 @@ def share_heatmap(
         [label(i, len(matrix)) for i in rows],
         hover="%{y}, step %{x:,d}: %{z:.1%}<extra></extra>",
         unit="share",
+        colours={
+            "colorscale": SEQUENTIAL,
+            "zmin": 0,
+            "zmax": max(_highest(shares), 1.5 / len(rows)),
+        },
         note=note,
         series=(name,),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sb3_ac_ext.monitoring.history import Floats, History, Series
-from sb3_ac_ext.monitoring.records import Finding, Severity
+from sb3_ac_ext.monitoring.records import Finding
 from sb3_ac_ext.monitoring.vocabulary import metric
 from sb3_ac_ext.report.chart import (
     COLOURS,
@@ -22,9 +22,8 @@ from sb3_ac_ext.report.chart import (
     rounded,
 )
 from sb3_ac_ext.report.decimate import extremes
+from sb3_ac_ext.report.marks import mark_moments
 from sb3_ac_ext.report.text import counted, number
-
-MOST_MARKS = 6
 
 FEW = 40
 """Up to this many points are drawn as points, too: a line alone would suggest more."""
@@ -96,10 +95,11 @@ def line_chart(
         traces.append(line_trace(canvas, line, series, colour, dash, size))
         label = line.text if len(there) > 1 else line.band_text
         legend.append(Key(label, colour[1:], dash, band is not None))
-    _mark(frame, canvas, names, finding, moments)
-    for level, said in ((threshold, "threshold"), reference or (None, "")):
-        if level is not None:
-            frame.level(level, said, "dash" if said == "threshold" else "dot")
+    mark_moments(frame, canvas, names, finding, moments)
+    if threshold is not None:
+        frame.level(threshold, "threshold")
+    if reference is not None:
+        frame.level(*reference, dash="dot", late=False)
     notes = [*_gaps(there, shown), *(["logarithmic axis"] if frame.log else [])]
     return Chart(
         title=title,
@@ -142,9 +142,14 @@ def line_trace(
         "hovertemplate": "%{y:.5~g}",
     }
     spread = _aligned(canvas.history, line.std, series)
+    low, high = (_aligned(canvas.history, name, series) for name in (line.low, line.high))
     if spread is not None:
         trace["customdata"] = [rounded(value) for value in spread[keep]]
         trace["hovertemplate"] = "%{y:.5~g} ± %{customdata:.3~g}"
+    elif low is not None and high is not None:
+        pairs = zip(low[keep], high[keep], strict=True)
+        trace["customdata"] = [[rounded(under), rounded(over)] for under, over in pairs]
+        trace["hovertemplate"] = "%{y:.5~g}, from %{customdata[0]:.4~g} to %{customdata[1]:.4~g}"
     return trace
 
 
@@ -204,29 +209,6 @@ def spans_decades(shown: Sequence[Series], threshold: float | None = None) -> bo
     return bool(len(values) > 1 and values.min() > 0 and values.max() > 1e3 * values.min())
 
 
-def judged_series(history: History, finding: Finding) -> str | None:
-    """The first of a finding's series that its threshold is about.
-
-    A detector may judge a ratio or a slope of what it shows; its bound belongs in a plot only when
-    the value it judged is what the series was at the moment of the finding: the newest point, or
-    the mean or median since the symptom began.
-    """
-    if not np.isfinite([finding.threshold, finding.value]).all():
-        return None
-    for name in finding.series:
-        series = history.series(name).finite()
-        until = series.steps <= finding.step
-        window = series.values[until & (series.steps >= finding.since)]
-        if not len(window):
-            window = series.values[until][-1:]
-        if not len(window):
-            continue
-        levels = np.array([window[-1], window.mean(), np.median(window)])
-        if (np.abs(levels - finding.value) <= 0.05 * np.abs(levels)).any():
-            return name
-    return None
-
-
 def _flat_range(shown: Sequence[Series], threshold: float | None) -> dict[str, object]:
     """An axis from zero for what never changes: plotly would zoom one unit around it."""
     levels = {float(value) for series in shown for value in set(series.finite().values.tolist())}
@@ -234,29 +216,6 @@ def _flat_range(shown: Sequence[Series], threshold: float | None) -> dict[str, o
         return {}
     level = levels.pop()
     return {"range": sorted((0.0, 2 * level))}
-
-
-def _mark(
-    frame: Frame, canvas: Canvas, names: Sequence[str], finding: Finding | None, moments: bool
-) -> None:
-    if finding is not None:
-        mark_finding(frame, finding)
-        return
-    touching = canvas.touching(names)
-    if moments:
-        touching += [other for other in canvas.findings if other.severity > Severity.INFO]
-    for since in sorted({other.since for other in touching})[:MOST_MARKS]:
-        frame.mark(since, below=True)
-
-
-def mark_finding(frame: Frame, finding: Finding) -> None:
-    """The region from the first symptom to the alert."""
-    frame.region(finding.since, finding.step)
-    frame.mark(finding.since, f"since {finding.since:,}")
-    if finding.step > finding.since:
-        # on a phone there is room for the second label only across most of the plot
-        apart = finding.step - finding.since > 0.65 * (frame.span[1] - frame.span[0])
-        frame.mark(finding.step, f"raised {finding.step:,}" if apart else "", below=True)
 
 
 def _gaps(there: Sequence[tuple[int, Line]], shown: Sequence[Series]) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.vocabulary import NETWORKS, metric
 from sb3_ac_ext.report import panels
@@ -14,6 +12,7 @@ from sb3_ac_ext.report.chart import Canvas, Chart
 from sb3_ac_ext.report.heatmaps import share_heatmap
 from sb3_ac_ext.report.lines import line_chart, series_chart
 from sb3_ac_ext.report.panels import Panel, Plot
+from sb3_ac_ext.report.text import number
 from sb3_ac_ext.report.workers import worker_charts
 
 MOST_OTHER_PLOTS = 36
@@ -23,7 +22,7 @@ MOST_OTHER_PLOTS = 36
 class Section:
     """A panel filled from one run.
 
-    :param quiet: titles of checks that counted nothing throughout: a sentence, not a flat plot
+    :param quiet: titles of series that are zero throughout: a sentence, not a flat plot
     :param missing: signal -> why this run has no values for it
     :param empty: why nothing is plotted; empty text when something is
     """
@@ -56,7 +55,7 @@ def section(
     charts: list[Chart] = list(first)
     quiet: list[str] = []
     for plot in panel.plots:
-        if len(plot.lines) == 1 and _counts_nothing(canvas.history, plot.lines[0].name):
+        if len(plot.lines) == 1 and _only_zero(canvas, plot.lines[0].name):
             quiet.append(metric(plot.lines[0].name).title)
             continue
         title = plot.title or metric(plot.lines[0].name).title
@@ -88,9 +87,7 @@ def other_charts(canvas: Canvas, shown: Iterable[Chart]) -> tuple[list[Chart], i
     """
     taken = {name for chart in shown for name in chart.series}
     names = [
-        name
-        for name in canvas.history.names
-        if name not in taken and not _counts_nothing(canvas.history, name)
+        name for name in canvas.history.names if name not in taken and not _only_zero(canvas, name)
     ]
     charts = [series_chart(canvas, name) for name in names[:MOST_OTHER_PLOTS]]
     return [chart for chart in charts if chart], max(0, len(names) - MOST_OTHER_PLOTS)
@@ -102,12 +99,10 @@ def _reference(history: History, plot: Plot) -> tuple[float, str] | None:
     return None if level is None else (float(level), label)
 
 
-def _counts_nothing(history: History, name: str) -> bool:
-    """A count of what should never be there, zero throughout."""
-    if not name.rpartition("/")[2].startswith("nonfinite"):
-        return False
-    values = history.series(name).values
-    return len(values) > 0 and bool(np.all(values == 0))
+def _only_zero(canvas: Canvas, name: str) -> bool:
+    """Zero at every moment, and no finding is about it."""
+    values = canvas.history.series(name).values
+    return len(values) > 0 and not values.any() and not canvas.touching([name])
 
 
 def _missing(history: History, panel: Panel) -> dict[str, str]:
@@ -145,4 +140,8 @@ def _norm_histograms(canvas: Canvas) -> list[Chart]:
 def _norm_bin(i: int, n: int) -> str:
     """The signal's bins share 1e-6 to 1e6 evenly on a logarithmic scale."""
     low, high = (10 ** (-6 + 12 * edge / n) for edge in (i, i + 1))
-    return f"{low:.2g} to {high:.2g}"
+    return f"{_two_digits(low)} to {_two_digits(high)}"
+
+
+def _two_digits(value: float) -> str:
+    return number(float(f"{value:.2g}"))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Diagnosis, Finding, Severity, Verdict
 from sb3_ac_ext.report.chart import Canvas, Chart
-from sb3_ac_ext.report.lines import judged_series, series_chart
+from sb3_ac_ext.report.lines import series_chart
+from sb3_ac_ext.report.marks import judged_series
 from sb3_ac_ext.report.text import counted, duration, number, percent, words
 from sb3_ac_ext.report.workers import ARRAYS, scale_array, worker_lines
 
@@ -54,6 +55,7 @@ class Evidence:
 
     :param facts: (label, text) pairs
     :param causes: (cause, how strongly the symptom alone points to it), the strongest first
+    :param remark: why there is no plot, or no threshold in it
     """
 
     id: str
@@ -63,7 +65,7 @@ class Evidence:
     facts: tuple[tuple[str, str], ...]
     causes: tuple[tuple[str, str], ...]
     charts: tuple[Chart, ...]
-    empty: str
+    remark: str
 
 
 def banner(history: History, verdict: Verdict) -> Banner:
@@ -158,7 +160,7 @@ def _evidence(canvas: Canvas, i: int, finding: Finding, titles: dict[str, str]) 
         facts=tuple(facts),
         causes=tuple((titles.get(name, words(name)), percent(share)) for name, share in strengths),
         charts=tuple(charts),
-        empty="" if charts else _why_no_plot(i, finding),
+        remark=_remark(canvas, i, finding, charts),
     )
 
 
@@ -177,7 +179,12 @@ def _plots(canvas: Canvas, finding: Finding) -> list[Chart]:
     return [plot for plot in plots if plot is not None][:MOST_PLOTS]
 
 
-def _why_no_plot(i: int, finding: Finding) -> str:
+def _remark(canvas: Canvas, i: int, finding: Finding, charts: Sequence[Chart]) -> str:
+    """Why there is no plot, or no threshold in it."""
+    if charts:
+        drawn = judged_series(canvas.history, finding) is not None
+        said = "The threshold is about a number derived from these series: no line can mark it."
+        return "" if drawn else said
     if i >= MOST_PLOTTED:
         return f"Only the first {MOST_PLOTTED} findings are plotted."
     return f"This history does not hold the series behind it ({', '.join(finding.series)})."

@@ -11,7 +11,8 @@ from sb3_ac_ext.monitoring.records import Finding
 from sb3_ac_ext.report.chart import COLOURS, DASHES, Canvas, Chart, Frame, Key, Trace, rounded
 from sb3_ac_ext.report.decimate import extremes
 from sb3_ac_ext.report.heatmaps import DIVERGING, columns, heatmap
-from sb3_ac_ext.report.lines import FEW, mark_finding, spans_decades
+from sb3_ac_ext.report.lines import FEW, spans_decades
+from sb3_ac_ext.report.marks import mark_finding
 from sb3_ac_ext.report.text import counted, number
 
 SCALES = ("rewards/worker_scale", "rewards/worker_abs_mean")
@@ -118,7 +119,6 @@ def scale_heatmap(canvas: Canvas) -> Chart | None:
             },
         },
         hover="%{y}, step %{x:,d}: %{customdata:.3~g} × the others<extra></extra>",
-        unit="×",
         note=_note(len(shown), len(matrix), False),
         series=(name,),
         size="wide",

@@ -38,7 +38,7 @@ class CanaryGap(Detector):
     }
     advice = (
         "compare the wrappers of both environments and their VecNormalize statistics; if they "
-        "agree, the policy relies on its noise: evaluate with deterministic=False or anneal the entropy"
+        "agree, the policy relies on its noise: evaluate with deterministic=False or anneal it"
     )
 
     def __post_init__(self) -> None:

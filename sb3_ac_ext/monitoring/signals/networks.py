@@ -34,7 +34,10 @@ def parameter_groups(model: Any) -> dict[th.optim.Optimizer, list[Group]]:
     optimizer = getattr(policy, "optimizer", None)
     if not found and optimizer is not None:
         found[optimizer] = _split_on_policy(policy, optimizer)
-    return {optimizer: groups for optimizer, groups in found.items() if groups}
+    trained = {
+        optimizer: [g for g in groups if g.parameters] for optimizer, groups in found.items()
+    }
+    return {optimizer: groups for optimizer, groups in trained.items() if groups}
 
 
 def _trainable(optimizer: th.optim.Optimizer) -> list[th.Tensor]:

@@ -2,5 +2,6 @@
 
 from sb3_ac_ext.monitoring.sinks.base import Sink
 from sb3_ac_ext.monitoring.sinks.default import default_sinks
+from sb3_ac_ext.monitoring.sinks.tensorboard import LoggerSink
 
-__all__ = ["Sink", "default_sinks"]
+__all__ = ["LoggerSink", "Sink", "default_sinks"]

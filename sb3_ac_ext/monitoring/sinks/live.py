@@ -31,8 +31,8 @@ class LiveConsole(Sink):
     """Progress bar, table of the latest snapshot, findings as they appear, verdict at the end.
 
     The region is redrawn four times per second at most, from the training thread: there is no
-    thread behind it. Without a terminal that draws UTF-8 it is a :class:`PlainConsole`. The terminal
-    is given back by :meth:`finish`, or at the end of the process if that never comes.
+    thread behind it. Without a terminal that draws UTF-8 it is a :class:`PlainConsole`. The
+    terminal is given back by :meth:`finish`, or at the end of the process if that never comes.
 
     :param total_timesteps: environment steps that the run may take
     :param force: draw the live region even where no terminal is recognised

@@ -1,0 +1,287 @@
+"""Signals measured on real models, against the same quantity worked out another way."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch as th
+from gymnasium import spaces
+from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+from sb3_ac_ext import DiagnosticsCallback
+from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
+from sb3_ac_ext.monitoring.recorder import Recorder
+from sb3_ac_ext.monitoring.signals import CanarySignal
+from sb3_ac_ext.monitoring.signals.q_values import q_values
+
+
+def off_policy() -> dict[str, Any]:
+    """Fresh each time: SAC writes into the policy_kwargs that it is given."""
+    return {"learning_starts": 50, "buffer_size": 2000, "policy_kwargs": {"net_arch": [16]}}
+
+
+def watch(**kwargs: Any) -> DiagnosticsCallback:
+    return DiagnosticsCallback(**{"every": 100, "canary_freq": 0, "verbose": 0, **kwargs})
+
+
+def test_gradient_norms_are_those_before_clipping(monkeypatch: pytest.MonkeyPatch) -> None:
+    true_norms: list[float] = []
+    original = th.nn.utils.clip_grad_norm_
+
+    def recording(parameters: Any, *args: Any, **kwargs: Any) -> Any:
+        total = original(parameters, *args, **kwargs)
+        true_norms.append(float(total))
+        return total
+
+    monkeypatch.setattr(th.nn.utils, "clip_grad_norm_", recording)
+    model = PPO("MlpPolicy", "CartPole-v1", n_steps=128, batch_size=64, n_epochs=2, seed=0)
+    callback = watch()
+    model.learn(128, callback=callback)
+    values = callback.history.last.values  # type: ignore[union-attr]
+    measured = np.hypot(values["gradients/policy/norm_mean"], values["gradients/value/norm_mean"])
+    assert len(true_norms) == 4 and min(true_norms) > model.max_grad_norm
+    assert measured == pytest.approx(np.mean(true_norms), rel=0.02)
+    assert values["gradients/clipped_share"] == 1.0
+
+
+def test_unclipped_gradients_are_measured_as_they_are() -> None:
+    model = PPO("MlpPolicy", "CartPole-v1", n_steps=128, batch_size=128, max_grad_norm=1e6, seed=0)
+    callback = watch()
+    model.learn(128, callback=callback)
+    values = callback.history.last.values  # type: ignore[union-attr]
+    assert values["gradients/clipped_share"] == 0.0 and values["gradients/value/norm_mean"] > 0.5
+
+
+def test_gradient_histogram_comes_every_hundred_optimizer_steps() -> None:
+    model = PPO("MlpPolicy", "CartPole-v1", n_steps=128, batch_size=32, n_epochs=10, seed=0)
+    callback = watch()
+    model.learn(128 * 6, callback=callback)
+    rows = callback.history.rows("gradients/policy/norm_histogram")
+    assert [step for step, _ in rows] == [384, 768]
+    assert sum(rows[0][1]) > 10
+
+
+def test_kl_and_entropy_of_an_update() -> None:
+    model = PPO("MlpPolicy", "CartPole-v1", n_steps=256, batch_size=64, learning_rate=3e-3, seed=0)
+    callback = watch()
+    model.learn(512, callback=callback)
+    values = callback.history.last.values  # type: ignore[union-attr]
+    buffer = model.rollout_buffer  # flattened by the update, and kept
+    actions = th.as_tensor(buffer.actions).long().flatten()
+    with th.no_grad():
+        _, log_prob, entropy = model.policy.evaluate_actions(
+            th.as_tensor(buffer.observations), actions
+        )
+    log_ratio = log_prob.numpy() - buffer.log_probs.flatten()
+    assert values["policy/kl"] == pytest.approx(np.mean(np.expm1(log_ratio) - log_ratio), rel=1e-4)
+    assert values["policy/entropy"] == pytest.approx(entropy.mean().item(), rel=1e-4)
+    assert values["policy/entropy_relative"] == pytest.approx(
+        entropy.mean().item() / np.log(2), rel=1e-4
+    )
+    explained = 1 - np.var(buffer.returns - buffer.values) / np.var(buffer.returns)
+    assert values["value/explained_variance"] == pytest.approx(explained, rel=1e-4)
+    assert values["train/n_updates"] == model._n_updates
+
+
+def test_rewards_are_recorded_before_the_time_limit_bootstrap() -> None:
+    model = A2C("MlpPolicy", "Pendulum-v1", n_steps=250, seed=0)
+    callback = watch()
+    model.learn(250, callback=callback)
+    first_episode_end = model.rollout_buffer.rewards.flatten()[199]
+    values = callback.history.last.values  # type: ignore[union-attr]
+    assert values["rewards/max_abs"] <= 16.3
+    assert values["episodes/truncated_share"] == 1.0
+    assert np.isfinite(first_episode_end)
+
+
+def test_explained_variance_with_lambda_zero_is_inflated_and_monte_carlo_is_not() -> None:
+    env = make_vec_env("Pendulum-v1", n_envs=2, seed=0)
+    model = PPO("MlpPolicy", env, n_steps=400, gae_lambda=0.0, learning_rate=1e-9, seed=0)
+    model.policy.value_net.weight.data *= 300.0
+    callback = watch()
+    model.learn(800, callback=callback)
+    values = callback.history.last.values  # type: ignore[union-attr]
+    assert values["value/explained_variance"] > 0.5
+    assert values["value/mc_explained_variance"] < 0.2
+
+
+@pytest.mark.parametrize("algorithm", [SAC, TD3, DDPG])
+def test_q_values_bound_and_gap(algorithm: Any) -> None:
+    model = algorithm("MlpPolicy", "Pendulum-v1", seed=0, **off_policy())
+    callback = watch(every=300)
+    model.learn(900, callback=callback)
+    values = callback.history.last.values  # type: ignore[union-attr]
+    assert values["q/min"] <= values["q/mean"] <= values["q/max"]
+    assert values["q/bound"] >= values["rewards/max_abs"] / (1 - model.gamma) * 0.99
+    assert 0.0 < values["q/bound_ratio"] < 1.0 and values["q/target_gap"] > 0.0
+    assert ("q/twin_gap" in values) == (algorithm is not DDPG)
+    assert abs(values["q/bias"]) < values["q/bound"]
+    assert values["replay/fill"] == pytest.approx(900 / 2000)
+
+
+def test_q_bias_finds_a_critic_that_was_shifted() -> None:
+    model = SAC("MlpPolicy", "Pendulum-v1", seed=0, **off_policy())
+    callback = watch(every=400)
+    model.learn(800, callback=callback)
+    before = callback.history.last.values["q/bias"]  # type: ignore[union-attr]
+    for network in (model.critic.qf0, model.critic.qf1):
+        network[-1].bias.data += 500.0
+    batch = model.replay_buffer.sample(8)  # type: ignore[union-attr]
+    with th.no_grad():
+        assert q_values(model, batch.observations, batch.actions).shape == (8, 2)
+    model.learn(1, callback=callback, reset_num_timesteps=False)
+    from sb3_ac_ext.monitoring.recorder import Window
+    from sb3_ac_ext.monitoring.signals import QValueSignal
+    from sb3_ac_ext.monitoring.view import View
+
+    window = Window(np.ones((1, 1)), np.ones((1, 1)), np.zeros((1, 1), bool), (), None)
+    with th.no_grad():
+        shifted = QValueSignal().collect(View(model, 801, window, updated=True))
+    assert shifted.values["q/bias"] > before + 100.0
+
+
+def test_dormant_units_and_dead_networks() -> None:
+    kwargs = {"net_arch": [32], "activation_fn": th.nn.ReLU}
+    model = PPO("MlpPolicy", "CartPole-v1", n_steps=128, policy_kwargs=kwargs, seed=0)
+    for layer in (
+        model.policy.mlp_extractor.policy_net[0],
+        model.policy.mlp_extractor.value_net[0],
+    ):
+        layer.bias.data[:16] = -1e3
+    for parameter in model.policy.mlp_extractor.value_net.parameters():
+        parameter.requires_grad_(False)
+    callback = watch()
+    model.learn(128, callback=callback)
+    values = callback.history.last.values  # type: ignore[union-attr]
+    assert 0.5 <= values["weights/dormant_share"] < 0.9
+    assert values["weights/policy/update_ratio"] > 0.0
+    assert 1 <= values["weights/effective_rank"] <= 16
+
+
+def test_state_dependence_and_saturation_of_a_constant_policy() -> None:
+    model = TD3("MlpPolicy", "Pendulum-v1", seed=0, **off_policy())
+    model.actor.mu[-2].weight.data.zero_()
+    model.actor.mu[-2].bias.data.fill_(50.0)
+    model.actor.requires_grad_(False)
+    callback = watch()
+    model.learn(300, callback=callback)
+    values = callback.history.last.values  # type: ignore[union-attr]
+    assert values["policy/state_dependence"] == 0.0
+    assert values["actions/saturation"] == 1.0
+
+
+def test_signals_that_do_not_apply_say_why() -> None:
+    callback = watch()
+    TD3("MlpPolicy", "Pendulum-v1", **off_policy()).learn(150, callback=callback)
+    reasons = callback.history.info.not_observed
+    assert reasons["policy"] == "TD3Policy is deterministic: it has no distribution"
+    assert reasons["value"] == "TD3 is not an on-policy algorithm"
+    assert not callback.history.has("policy/kl")
+
+
+class Quirky(gym.Env):
+    """Dict observations with an image, no spec, no Monitor."""
+
+    observation_space = spaces.Dict(
+        {
+            "image": spaces.Box(0, 255, (36, 36, 1), np.uint8),
+            "vector": spaces.Box(-1, 1, (3,), np.float32),
+        }
+    )
+    action_space = spaces.MultiDiscrete([3, 2])
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.t = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action: Any) -> Any:
+        self.t += 1
+        return self.observation_space.sample(), float(action[0]), self.t >= 10, False, {}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dict_and_image_observations_without_monitor_or_spec() -> None:
+    env = DummyVecEnv([Quirky, Quirky])
+    model = A2C("MultiInputPolicy", env, n_steps=32, seed=0)
+    callback = watch(canary_freq=64)
+    model.learn(256, callback=callback)
+    values = callback.history.last.values  # type: ignore[union-attr]
+    assert values["episodes/length_mean"] == 10.0
+    assert 0.0 < values["policy/entropy_relative"] <= 1.0
+    assert 0.0 <= values["policy/state_dependence"] <= 1.0
+    assert "no spec" in callback.history.info.not_observed["canary"]
+
+
+def test_recorder_copies_what_the_algorithm_changes_in_place() -> None:
+    env = make_vec_env("CartPole-v1", n_envs=2)
+    recorder = Recorder(env)
+    rewards = np.ones(2)
+    step = {
+        "rewards": rewards,
+        "dones": np.array([False, False]),
+        "actions": np.zeros(2),
+        "new_obs": np.zeros((2, 4)),
+        "infos": [{}, {}],
+    }
+    assert recorder.add(step)
+    rewards += 100.0
+    assert recorder.cut().rewards.max() == 1.0
+    step["new_obs"] = np.full((2, 4), np.nan)
+    assert not recorder.add(step)
+    assert recorder.cut().rewards.shape == (1, 2) and recorder.cut().rewards.shape == (0, 2)
+
+
+def test_canary_environment_is_rebuilt_with_its_normaliser_and_never_trains() -> None:
+    train_env = VecNormalize(make_vec_env("Pendulum-v1", n_envs=2, seed=0))
+    train_env.reset()
+    for _ in range(50):
+        train_env.step(np.zeros((2, 1)))
+    count, mean = train_env.obs_rms.count, train_env.obs_rms.mean.copy()
+    model = PPO("MlpPolicy", train_env, n_steps=64, batch_size=64, seed=0)
+    signal = CanarySignal(episodes=2, freq=1, share=1.0)
+    assert signal.supports(model) is None
+    model._total_timesteps = 100
+    signal.attach(model)
+    view = SimpleNamespace(
+        model=model,
+        step=500,
+        updated=True,
+        window=SimpleNamespace(episodes=[]),
+        clock=SimpleNamespace(since_start=1e9),
+        canary_seconds=0.0,
+    )
+    reading = signal.collect(view)  # type: ignore[arg-type]
+    assert -2000 < reading.values["canary/return_mean"] < 0 and view.canary_seconds > 0
+    env: Any = signal._env
+    np.testing.assert_array_equal(env.obs_rms.mean, mean)
+    assert not env.training and not env.norm_reward
+    assert train_env.obs_rms.count == count
+    signal.detach()
+
+
+def test_canary_waits_when_it_would_take_more_than_its_share() -> None:
+    model = PPO("MlpPolicy", "CartPole-v1", n_steps=64, batch_size=64)
+    many = watch(canary_freq=64, canary_episodes=5, canary_share=1.0)
+    model.learn(1280, callback=many)
+    few = watch(canary_freq=64, canary_episodes=5, canary_share=1e-9)
+    PPO("MlpPolicy", "CartPole-v1", n_steps=64, batch_size=64).learn(1280, callback=few)
+    assert len(many.history.series("canary/return_mean")) > 5
+    assert len(few.history.series("canary/return_mean")) <= 1
+
+
+def test_an_environment_that_cannot_be_rebuilt_says_which_wrapper() -> None:
+    class Odd(gym.Wrapper):
+        pass
+
+    env = DummyVecEnv([lambda: Odd(gym.make("CartPole-v1"))])
+    with pytest.raises(CannotRebuild, match="Odd"):
+        rebuild(env, 1)
+    wrapped = DummyVecEnv([lambda: gym.wrappers.RescaleAction(gym.make("Pendulum-v1"), -0.5, 0.5)])
+    rebuilt = rebuild(wrapped, 2)
+    assert rebuilt.num_envs == 2 and rebuilt.action_space.high[0] == 0.5  # type: ignore[attr-defined]
+    synchronise(wrapped, rebuilt)

@@ -6,7 +6,8 @@ import importlib
 import multiprocessing
 import signal
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +103,20 @@ class EnvFactory:
     :param config: wrappers, normalisation and arguments
     :param vec_env: ``dummy`` or ``subproc``
     :param stats_path: statistics of a ``VecNormalize`` to begin with, ``None`` for new ones
+    :param made: what was made so far, to be closed at the end
     """
 
     spec: EnvSpec
     config: EnvironmentConfig
     vec_env: str = "dummy"
     stats_path: Path | None = None
+    made: list[VecEnv] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close all environments made, those of copies of this factory too."""
+        while self.made:
+            with suppress(Exception):  # a worker that died closes with an error
+                self.made.pop().close()
 
     def in_process(self) -> EnvFactory:
         """The same without worker processes."""
@@ -146,6 +155,7 @@ class EnvFactory:
             wrapper_class=_Wrap(self.config.env_wrapper),
             vec_env_cls=_VEC_ENVS[self.vec_env],
         )
+        self.made.append(env)
         for wrapper in self.config.vec_env_wrapper:
             env = wrapper.build(env)
         env = self._normalized(env, evaluation)

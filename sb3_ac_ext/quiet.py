@@ -1,4 +1,4 @@
-"""What a run keeps from the terminal, and from the user's impatience."""
+"""What a run says in the terminal, what it keeps from it, and its shield against impatience."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _LIBRARIES = r"(stable_baselines3|sb3_contrib|gymnasium|torch|pygame|ale_py|wandb)(\.|$)"
 
@@ -23,6 +23,15 @@ def quiet(verbose: int) -> Iterator[None]:
         if verbose < 1:
             warnings.simplefilter("ignore")
         yield
+
+
+def say(text: str) -> None:
+    """Print a line; a reader that went away, as ``head`` does, ends no training.
+
+    :param text: the line
+    """
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Hyperparameters that change over training: strings, numbers and callables become schedules.
 
 A schedule maps ``progress_remaining`` (1 at the start, 0 at the end) to a value, as in SB3. All of
-them pickle, because SB3 stores them inside the model's zip.
+them pickle, because SB3 stores them inside the model's zip. The last rollout may end beyond the
+budget, where ``progress_remaining`` is negative: a rate must not be, so it counts as 0 here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class CosineSchedule:
         self.initial_value = float(initial_value)
 
     def __call__(self, progress_remaining: float) -> float:
-        return self.initial_value * 0.5 * (1.0 + math.cos(math.pi * (1.0 - progress_remaining)))
+        progress = max(progress_remaining, 0.0)
+        return self.initial_value * 0.5 * (1.0 + math.cos(math.pi * (1.0 - progress)))
 
     def __repr__(self) -> str:
         return f"CosineSchedule(initial_value={self.initial_value})"
@@ -40,7 +42,8 @@ class CosineSchedule:
 class LinearSchedule:
     """A straight line down to zero: ``initial_value * progress_remaining``.
 
-    The product, and not SB3's interpolation, gives RL Zoo's rates to the last bit.
+    The product, and not SB3's interpolation, gives RL Zoo's rates to the last bit (except beyond
+    the budget, where the Zoo's turn negative).
 
     :param initial_value: value at the start of training
     """
@@ -49,7 +52,7 @@ class LinearSchedule:
         self.initial_value = float(initial_value)
 
     def __call__(self, progress_remaining: float) -> float:
-        return progress_remaining * self.initial_value
+        return max(progress_remaining, 0.0) * self.initial_value
 
     def __repr__(self) -> str:
         return f"LinearSchedule(initial_value={self.initial_value})"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,7 @@ def test_a_good_run(train, tmp_path):
     code, out, err = train()
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].startswith("a2c on Sound-v0 (no settings for it in a2c.yml: its 'default')")
+    assert lines[0].startswith("a2c on Sound-v0 (not in a2c.yml: its 'default' is used): 64 steps")
     assert any(line.startswith("Verdict:") for line in lines)
     assert lines[-3].startswith("finished: ")
     assert lines[-1] == f"report: {tmp_path / 'logs' / 'a2c' / 'Sound-v0_1' / 'report.html'}"
@@ -257,6 +258,33 @@ def test_tracking_without_wandb(train, monkeypatch):
     code, _, err = train("--track")
     assert code == 2
     assert 'pip install "sb3-ac-ext[wandb]"' in err
+
+
+def test_tracking(train, tmp_path, monkeypatch):
+    """What wandb is told; a stand-in, because starting the real one takes longer than training."""
+    calls = []
+
+    class Run:
+        def finish(self, exit_code):
+            calls.append(exit_code)
+
+    def init(**kwargs):
+        calls.append(kwargs)
+        return Run()
+
+    fake = types.ModuleType("wandb")
+    fake.init, fake.run, fake.Error = init, None, RuntimeError
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    monkeypatch.chdir(tmp_path)
+    flags = ("--wandb-project-name", "p", "--wandb-entity", "e", "-tags", "t")
+    assert train("--track", *flags)[0] == 0
+    told, exit_code = calls
+    assert (told["project"], told["entity"], told["tags"][0], exit_code) == ("p", "e", "t", 0)
+    assert told["sync_tensorboard"]
+    assert told["config"]["seed"] == 1
+    assert list((tmp_path / "runs" / told["name"] / "Sound-v0" / "A2C_1").glob("events*"))
+    assert train("--track", "-params", "n_steps:0")[0] == 2
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize(

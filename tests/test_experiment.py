@@ -289,6 +289,8 @@ def test_worker_processes(small):
     assert result.outcome.status == "finished"
     failed = run(small(env="Raises-v0", vec_env="subproc", n_timesteps=400, eval_freq=-1))
     assert "a worker process died; --vec-env dummy" in failed.outcome.error
+    with pytest.raises(ValueError, match="sac does not fit"):
+        run(replace(small(algo="sac", vec_env="subproc"), hyperparams={"n_envs": 2}))
     assert not multiprocessing.active_children()
 
 

@@ -10,7 +10,7 @@ import yaml
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from sb3_ac_ext import registry
-from sb3_ac_ext.config import config_path, load_config, read_table
+from sb3_ac_ext.config import config_path, files, load_config, read_table
 from sb3_ac_ext.config.constructor import constructor_parameters
 from sb3_ac_ext.environments import EnvFactory, find_env
 from sb3_ac_ext.models import new_model
@@ -58,6 +58,16 @@ def test_the_zoo_reads_the_same_values(algo):
     """Its plain YAML 1.1 reader must not find text where ours finds numbers."""
     path = config_path([algo])
     assert yaml.safe_load(path.read_text()) == read_table(str(path))
+
+
+def test_files_are_found_inside_an_installed_package(tmp_path, monkeypatch):
+    installed = tmp_path / "sb3_ac_ext" / "hyperparams"
+    installed.mkdir(parents=True)
+    (installed / "ppo.yml").write_text("")
+    monkeypatch.setattr(files, "_FOLDERS", (installed, tmp_path / "hyperparams"))
+    assert config_path(["own", "ppo"]) == installed / "ppo.yml"
+    with pytest.raises(ValueError, match="no hyperparameters come with 'own'"):
+        config_path(["own"])
 
 
 def test_files_ship_with_the_package():

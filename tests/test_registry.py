@@ -38,7 +38,7 @@ def test_a_path_may_stand_for_the_class():
 
 @pytest.mark.parametrize("name", ["ppo", "a.b", "a/b", ""])
 def test_taken_and_impossible_names_are_refused(name):
-    with pytest.raises(ValueError, match="already registered|must be letters"):
+    with pytest.raises(ValueError, match=r"already registered|must be letters"):
         registry.register(name, OwnPPO)
 
 

@@ -48,6 +48,11 @@ SECTIONS = (
 )
 HEALTHY = Verdict("healthy")
 RUN = {
+    "algo": "ppo",
+    "env": "CartPole-v1",
+    "seed": 1,
+    "steps": 122880,
+    "verdict": "critical",
     "command": ["sb3-ac", "train", "--algo", "ppo", "--env", "CartPole-v1"],
     "platform": "Linux-6.1-x86_64",
     "outcome": "finished",
@@ -428,6 +433,8 @@ def test_facts_of_the_run_reach_the_tables(broken_page: Page) -> None:
     run = broken_page.text["run"]
     for part in ("sb3-ac train --algo ppo", "Linux-6.1-x86_64", "finished", "6\u00a0min 24\u00a0s"):
         assert part in run
+    assert run.count("CartPole-v1") == 2, "environment and command, not once more from run.json"
+    assert "finished" in broken_page.text["verdict"]
     assert "q_values not observed: PPO has no Q-function" in " ".join(run.split())
 
 

@@ -30,6 +30,11 @@ def test_values_over_training(value, at_start, half_way, at_end):
     assert [again(progress) for progress in (1.0, 0.5, 0.0)] == values
 
 
+@pytest.mark.parametrize("value", ["lin_3e-4", "cos_3e-4"])
+def test_no_rate_is_negative_when_the_last_rollout_exceeds_the_budget(value):
+    assert make_schedule(value)(-0.02) == 0.0
+
+
 def test_cosine_falls_slower_than_a_line_first_and_faster_in_the_middle():
     cosine = CosineSchedule(1.0)
     assert cosine(0.75) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)

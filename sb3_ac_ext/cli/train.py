@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sb3_ac_ext import registry
+from sb3_ac_ext.quiet import say
 from sb3_ac_ext.run_spec import VEC_ENVS, RunSpec
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ _WHAT: tuple[_Flag, ...] = (
     (("--env",), "environment id", {}),
     (
         ("-n", "--n-timesteps"),
-        "environment steps, instead of the configuration's",
+        "environment steps (-1: the configuration's)",
         {"type": whole_number},
     ),
-    (("--seed",), "seed of all generators (default: a random one)", {"type": whole_number}),
+    (("--seed",), "seed of all generators (negative: a random one)", {"type": whole_number}),
     (("-i", "--trained-agent"), "model (.zip) to continue training from", {}),
     (("--gym-packages",), "modules to import, because they register environments", {"nargs": "+"}),
 )
@@ -111,12 +112,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """
     text = "train an algorithm of SB3 or contrib from RL-Zoo YAML, watched"
     parser = subparsers.add_parser("train", help=text, description=text, allow_abbrev=False)
-    defaults = RunSpec()
+    defaults = RunSpec().to_dict()
     for title, flags in _GROUPS.items():
         group = parser.add_argument_group(title)
         for names, help_text, options in flags:
-            group.add_argument(*names, help=help_text, **options)
-    parser.set_defaults(run=run, **{**defaults.to_dict(), "hyperparams": None})
+            action = group.add_argument(*names, help=help_text, **options)
+            default = defaults[action.dest]
+            if isinstance(default, (str, int)) and not isinstance(default, bool) and default:
+                action.help = f"{help_text} (default: {default})"
+    parser.set_defaults(run=run, **{**defaults, "hyperparams": None})
 
 
 def make_spec(args: argparse.Namespace) -> RunSpec:
@@ -152,10 +156,10 @@ def _conclude(result: RunResult, verbose: int) -> int:
     """Say where everything is, and turn the outcome into an exit code."""
     outcome = result.outcome
     if verbose >= 1:
-        print(f"{outcome.status}: {result.steps:,} steps in {result.seconds:.0f} s")
-        print(f"run folder: {result.folder}")
+        say(f"{outcome.status}: {result.steps:,} steps in {result.seconds:.0f} s")
+        say(f"run folder: {result.folder}")
         if result.report is not None:
-            print(f"report: {result.report}", flush=True)
+            say(f"report: {result.report}")
     if outcome.failed:
         if verbose >= 2 and outcome.traceback:
             print(outcome.traceback, file=sys.stderr)

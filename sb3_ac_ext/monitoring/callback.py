@@ -127,8 +127,9 @@ class DiagnosticsCallback(BaseCallback):
         if isinstance(self.model, OnPolicyAlgorithm):
             self._rollouts.add(self.model.rollout_buffer, self.locals["dones"])
         self._n_rollouts += 1
-        if self.num_timesteps - self._last_step >= self._every:
-            self._await_update()
+        last = self.num_timesteps >= self.model._total_timesteps
+        if last or self.num_timesteps - self._last_step >= self._every:
+            self._await_update(last)
         elif self._n_rollouts % self._stride == 0:
             self._update.arm()
         if now - self._shown > 0.2:
@@ -142,9 +143,10 @@ class DiagnosticsCallback(BaseCallback):
 
     # one observed update, one snapshot
 
-    def _await_update(self) -> None:
+    def _await_update(self, last: bool) -> None:
         rollout = self._rollouts.cut(self.model)
-        view = View(self.model, self.num_timesteps, self._recorder.cut(), rollout)
+        window = self._recorder.cut()
+        view = View(self.model, self.num_timesteps, window, rollout, final=last)
         with undisturbed(self.model):
             for signal in self._signals:
                 signal.before_update(view)
@@ -230,6 +232,7 @@ class DiagnosticsCallback(BaseCallback):
         if error is not None:
             self.history.notes.append(f"training ended by {type(error).__name__}: {error}")
         rest = self._pending or View(self.model, self.num_timesteps, self._recorder.cut())
+        rest.final = error is None
         self._snapshot(rest)
         self._detach()
         self.verdict = self._watch.verdict(self.history)

@@ -31,6 +31,7 @@ class View:
     :param step: environment steps so far
     :param window: what the workers did since the last snapshot
     :param rollout: on-policy data from before the update, ``None`` for off-policy algorithms
+    :param final: whether training ended by itself with this moment
     :param clock: how the time since the last snapshot was spent
     :param canary_seconds: what this moment's canary evaluation took, written by the canary
     :param updated: whether an update took place, so that the logger's ``train/`` values are new
@@ -41,6 +42,7 @@ class View:
     window: Window
     rollout: Rollout | None = None
     updated: bool = False
+    final: bool = False
     clock: Clock = field(default_factory=Clock)
     canary_seconds: float = 0.0
 

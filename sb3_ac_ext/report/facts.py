@@ -30,7 +30,16 @@ _INFO = {
     "reward_threshold": "Solved at return",
     "source": "Read from",
 }
-_ELSEWHERE = ("versions", "error", "traceback", "hyperparameters")
+_ELSEWHERE = ("versions", "error", "traceback", "hyperparameters", "verdict", "findings", "steps")
+_SAME = {
+    "algo": "algo",
+    "env": "env_id",
+    "seed": "seed",
+    "n_envs": "n_envs",
+    "n_timesteps": "total_timesteps",
+}
+"""Keys of ``run.json`` -> the facts of the history that say the same."""
+
 _SECONDS = ("wall_time", "wall_seconds", "seconds", "duration", "wall_time_s", "elapsed")
 
 
@@ -82,6 +91,8 @@ def headline_figures(history: History, verdict: Verdict, run: Mapping[str, Any])
     seconds = _wall_seconds(history, run)
     if seconds is not None:
         rows.append(("Wall time", duration(seconds)))
+    if run.get("outcome"):
+        rows.append(("Outcome", str(run["outcome"])))
     return rows
 
 
@@ -97,11 +108,10 @@ def run_rows(history: History, run: Mapping[str, Any]) -> Rows:
     rows.append(("Last step", f"{history.step:,}"))
     if history.progress is not None:
         rows.append(("Budget spent", percent(history.progress)))
-    known = {"algo", "env", "env_id", "seed", "n_envs"}
     for key, value in run.items():
-        if key in _ELSEWHERE or value is None or (key in known and getattr(info, key, None)):
-            continue
-        rows += _flat(key, value)
+        told = key in _SAME and getattr(info, _SAME[key]) is not None
+        if value is not None and not told and key not in _ELSEWHERE:
+            rows += _flat(key, value)
     return rows
 
 

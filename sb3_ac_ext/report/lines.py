@@ -86,14 +86,15 @@ def line_chart(
     share = metric(names[0]).unit == "share"  # 0 to 1: decades below it do not matter
     frame = Frame(canvas.span, log=not share and spans_decades(shown, threshold))
     frame.yaxis = _flat_range(shown, threshold)
-    traces: list[Trace] = []
+    bands: list[Trace] = []
+    curves: list[Trace] = []
     legend: list[Key] = []
     for (slot, line), series in zip(there, shown, strict=True):
         colour, dash = COLOURS[slot % len(COLOURS)], DASHES[slot % len(DASHES)]
         band = band_trace(canvas, line, colour, frame.log, size)
-        traces += [band] if band else []
-        traces.append(line_trace(canvas, line, series, colour, dash, size))
-        label = line.text if len(there) > 1 else line.band_text
+        bands += [band] if band else []
+        curves.append(line_trace(canvas, line, series, colour, dash, size))
+        label = line.text if len(lines) > 1 else line.band_text
         legend.append(Key(label, colour[1:], dash, band is not None))
     mark_moments(frame, canvas, names, finding, moments)
     if threshold is not None:
@@ -104,10 +105,10 @@ def line_chart(
     return Chart(
         title=title,
         unit=metric(names[0]).unit,
-        traces=traces,
+        traces=[*bands, *curves],  # no band over a line
         layout=frame.layout(),
         summary=f"{title}. " + " ".join(map(in_words, (line for _, line in there), shown)),
-        legend=tuple(legend) if len(legend) > 1 or legend[0].band else (),
+        legend=tuple(legend) if len(lines) > 1 or legend[0].band else (),
         note="; ".join(notes),
         series=tuple(name for _, line in there for name in line.names),
         size=size,

@@ -141,9 +141,9 @@ def scales(rows: list[list[float]]) -> History:
 def test_a_worker_ten_times_larger_is_named_after_two_snapshots() -> None:
     normal, broken = [1.0, 1.1, 0.9, 1.0], [1.0, 1.1, 9.0, 1.0]
     found = findings(WorkerRewards(), scales([normal] * 3 + [broken] * 3))
-    assert found[0].worker == 2 and found[0].step == 500 and found[0].since == 400
+    assert found[0].worker == 2 and found[0].step == 500 and found[0].since == 300
     assert found[0].severity is CRITICAL and found[0].value == pytest.approx(9.0)
-    assert "worker 2" in found[0].message and "since step 400" in found[0].message
+    assert "worker 2" in found[0].message and "since step 300" in found[0].message
 
 
 def test_a_worker_four_times_larger_takes_three() -> None:

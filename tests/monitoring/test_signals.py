@@ -1,6 +1,5 @@
 """Signals measured on real models, against the same quantity worked out another way."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -14,9 +13,12 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from sb3_ac_ext import DiagnosticsCallback
 from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
-from sb3_ac_ext.monitoring.recorder import Recorder
-from sb3_ac_ext.monitoring.signals import CanarySignal
+from sb3_ac_ext.monitoring.recorder import Recorder, Window
+from sb3_ac_ext.monitoring.signals import CanarySignal, QValueSignal
 from sb3_ac_ext.monitoring.signals.q_values import q_values
+from sb3_ac_ext.monitoring.view import Clock, View
+
+EMPTY = Window(np.empty((0, 1)), np.empty((0, 1)), np.empty((0, 1), bool), (), None)
 
 
 def off_policy() -> dict[str, Any]:
@@ -134,13 +136,8 @@ def test_q_bias_finds_a_critic_that_was_shifted() -> None:
     with th.no_grad():
         assert q_values(model, batch.observations, batch.actions).shape == (8, 2)
     model.learn(1, callback=callback, reset_num_timesteps=False)
-    from sb3_ac_ext.monitoring.recorder import Window
-    from sb3_ac_ext.monitoring.signals import QValueSignal
-    from sb3_ac_ext.monitoring.view import View
-
-    window = Window(np.ones((1, 1)), np.ones((1, 1)), np.zeros((1, 1), bool), (), None)
     with th.no_grad():
-        shifted = QValueSignal().collect(View(model, 801, window, updated=True))
+        shifted = QValueSignal().collect(View(model, 801, EMPTY, updated=True))
     assert shifted.values["q/bias"] > before + 100.0
 
 
@@ -247,15 +244,8 @@ def test_canary_environment_is_rebuilt_with_its_normaliser_and_never_trains() ->
     assert signal.supports(model) is None
     model._total_timesteps = 100
     signal.attach(model)
-    view = SimpleNamespace(
-        model=model,
-        step=500,
-        updated=True,
-        window=SimpleNamespace(episodes=[]),
-        clock=SimpleNamespace(since_start=1e9),
-        canary_seconds=0.0,
-    )
-    reading = signal.collect(view)  # type: ignore[arg-type]
+    view = View(model, 500, EMPTY, updated=True, clock=Clock(since_start=1e9))
+    reading = signal.collect(view)
     assert -2000 < reading.values["canary/return_mean"] < 0 and view.canary_seconds > 0
     env: Any = signal._env
     np.testing.assert_array_equal(env.obs_rms.mean, mean)

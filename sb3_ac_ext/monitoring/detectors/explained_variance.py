@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
+from sb3_ac_ext.monitoring.detectors.learning import at_ceiling, near_best
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
@@ -18,10 +19,10 @@ class LowExplainedVariance(Detector):
     """Explained variance negative late in training, or fallen from good to none.
 
     Judged after ``after`` of the budget on the last ``needed`` + 2 snapshots: ``needed`` of them
-    below
-    ``low``; or a fall from above 0.5 (median of ten snapshots) to below 0.1. Snapshots whose
-    returns hardly vary (standard deviation below 5 % of their mean's magnitude) are passed over: a
-    constant cannot be explained better than by a constant, and converged tasks look like that.
+    below ``low``; or a fall from above 0.5 (median of ten snapshots) to below 0.1. Passed over:
+    returns that hardly vary (standard deviation below 5 % of their mean's magnitude), and runs
+    that do as well as they ever did: where a time limit ends every episode, no critic that sees
+    the state alone can tell the returns apart.
 
     :param low: explained variance, at most 0
     :param after: share of the budget before which nothing is said
@@ -53,7 +54,7 @@ class LowExplainedVariance(Detector):
         progress = history.progress
         if not fresh(history, _SERIES) or (progress is not None and progress < self.after):
             return None
-        if not _returns_vary(history):
+        if not _returns_vary(history) or near_best(history) or at_ceiling(history):
             return None
         series = history.series(_SERIES, last=self.needed + 2)
         below = series.values < self.low

@@ -42,3 +42,16 @@ def at_ceiling(history: History) -> bool:
         for name in ("canary/return_mean", "episodes/return_mean")
     ]
     return any(len(values) > 0 and values[-1] >= threshold for values in newest)
+
+
+def near_best(history: History, loss: float = 0.3) -> bool:
+    """Whether training returns have risen and the newest are within ``loss`` of the gain of the best.
+
+    What looks odd in a run that does as well as it ever did is no fault.
+    """
+    values = returns_series(history).values
+    if len(values) < _MIN_POINTS or not improved(history):
+        return False
+    first, now = float(np.median(values[:3])), float(np.median(values[-5:]))
+    best = max(float(np.median(values[i : i + 5])) for i in range(0, len(values) - 4, 5))
+    return now >= best - loss * (best - first)

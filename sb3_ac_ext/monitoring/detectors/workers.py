@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,7 @@ class WorkerRewards(Detector):
         return self.finding(
             history,
             Severity.CRITICAL,
-            f"worker {worker} pays {how} the rewards of the others since step {since}",
+            f"worker {worker} pays {how} the rewards of the others since step {since:,}",
             value,
             self.ratio if value > 1.0 else 1.0 / self.ratio,
             ("rewards/max_ratio", _SCALE),
@@ -123,14 +124,12 @@ def _furthest(ratios: Floats) -> int | None:
     return int(np.argmax(factors)) if (factors > 1.0).any() else None
 
 
-def _since(history: History, name: str, factor: object, bound: float) -> int:
-    """First step of the unbroken stretch, up to now, in which the factor is beyond its bound."""
-    since = history.step
+def _since(history: History, name: str, factor: Callable[[Floats], float], bound: float) -> int:
+    """Where the unbroken stretch beyond the bound begins: the step of the last snapshot before it."""
     for step, row in reversed(history.rows(name)):
-        if factor(np.asarray(row)) <= bound:  # type: ignore[operator]
-            break
-        since = step
-    return since
+        if factor(np.asarray(row)) <= bound:
+            return step
+    return 0
 
 
 def _opposite(means: Floats) -> int | None:

@@ -30,7 +30,7 @@ class CanarySignal(Signal):
 
     The environment has its own seeds, new ones at each evaluation; its normaliser takes the
     training statistics and never learns. An evaluation that would lift the canary's part of the
-    wall time over ``share`` waits.
+    wall time over ``share`` waits; time for one at the end of training is kept in reserve.
 
     :param env: evaluation environment; by default one is rebuilt from the training environment's
         spec
@@ -65,9 +65,8 @@ class CanarySignal(Signal):
         self._env: VecEnv | None = None
         self._period = 0
         self._next = 0
-        self._spent = 0.0
-        self._last_cost = 0.0
-        self._evaluations = 0
+        self._spent = self._last_cost = 0.0
+        self._last_step = self._evaluations = 0
         self._training: deque[float] = deque(maxlen=_RECENT_EPISODES)
 
     def supports(self, model: BaseAlgorithm) -> str | None:
@@ -87,6 +86,7 @@ class CanarySignal(Signal):
         self._period = self._freq or max(1, min(25_000, total // 10))
         self._next = model.num_timesteps + self._period
         self._spent = self._last_cost = 0.0
+        self._last_step = model.num_timesteps
         self._training.clear()
 
     def collect(self, view: View) -> Reading:
@@ -97,16 +97,16 @@ class CanarySignal(Signal):
             self._next += self._period
         start = time.perf_counter()
         reading = self._evaluate(view)
-        self._last_cost = time.perf_counter() - start
+        self._last_cost, self._last_step = time.perf_counter() - start, view.step
         self._spent += self._last_cost
         view.canary_seconds = self._last_cost
         return reading
 
     def _due(self, view: View) -> bool:
-        if view.step < self._next or not view.updated:
-            return False
-        elapsed = view.clock.since_start
-        return self._spent + self._last_cost <= self._share * elapsed
+        left = self._share * view.clock.since_start - self._spent
+        if view.final:
+            return self._last_cost <= left and view.step > self._last_step
+        return view.updated and view.step >= self._next and 2.0 * self._last_cost <= left
 
     def _evaluate(self, view: View) -> Reading:
         env = self._given if self._given is not None else self._env

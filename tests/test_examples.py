@@ -1,0 +1,67 @@
+"""Every file in examples/ runs and does what it says."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+ARGUMENTS = {
+    "broken_worker.py": ["--timesteps", "18000", "--begin", "6000"],
+    "one_callback.py": ["4096"],
+    "single_monitors.py": ["6000"],
+    "zoo_callback.yml": [],
+}
+SAYS = {
+    "broken_worker.py": "worker 3 pays 10 times",
+    "one_callback.py": "status:",
+    "single_monitors.py": "KL between old and new policy was above 0.1",
+    "zoo_callback.yml": "Verdict: healthy",
+}
+
+
+def test_every_example_is_run_here() -> None:
+    found = {path.name for path in EXAMPLES.iterdir() if path.suffix in {".py", ".yml"}}
+    assert found == set(ARGUMENTS) == set(SAYS)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_example(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / name), *ARGUMENTS[name]]
+    if name.endswith(".yml"):
+        command = [sys.executable, "-m", "rl_zoo3.train", "--algo", "ppo", "--env", "CartPole-v1"]
+        command += ["-conf", str(EXAMPLES / name), "-n", "10000", "--seed", "1", "-f", "zoo"]
+        command += ["--eval-freq", "5000", "--device", "cpu", "--num-threads", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert SAYS[name] in done.stdout, done.stdout[-2000:]
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name[:-3], EXAMPLES / name)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_flagship_names_worker_step_and_remedy_within_three_rollouts(tmp_path: Path) -> None:
+    """One of eight workers pays 10x from step 10,000 on; a rollout has 2,048 steps."""
+    callback = load("broken_worker.py").train(timesteps=18_000, log_dir=tmp_path, verbose=0)
+    findings = callback.verdict.findings
+    assert [finding.detector for finding in findings] == ["worker_rewards"]
+    assert findings[0].worker == 3 and findings[0].value == pytest.approx(10.0)
+    assert findings[0].step <= 10_000 + 3 * 2048
+    assert 8_192 <= findings[0].since <= 10_240
+    cause = callback.verdict.diagnoses[0]
+    assert cause.cause == "worker_reward_scale" and "that worker's environment" in cause.advice
+    page = (tmp_path / "report.html").read_text()
+    assert "worker 3 pays 10 times" in page and "one worker pays rewards" in page
+
+
+def test_flagship_without_the_fault_is_silent() -> None:
+    callback = load("broken_worker.py").train(broken=None, timesteps=18_000, verbose=0)
+    assert callback.verdict.findings == () and callback.verdict.status == "healthy"

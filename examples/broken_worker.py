@@ -1,4 +1,4 @@
-"""One of eight workers begins to pay ten times the reward: who, since when, and what to do about it.
+"""One of eight workers begins to pay ten times the reward: who, since when, what to do about it.
 
 python examples/broken_worker.py                 # with the fault
 python examples/broken_worker.py --healthy       # without it: silence
@@ -55,7 +55,7 @@ def train(
     """
     env = DummyVecEnv([make_worker(i, broken, begin // N_ENVS) for i in range(N_ENVS)])
     # the canary must not have the fault, so it gets an environment of its own
-    canary_env = DummyVecEnv([make_worker(i, None, 0) for i in range(N_ENVS)])
+    canary_env = DummyVecEnv([make_worker(i, None, 0) for i in range(10)])
     callback = DiagnosticsCallback(canary_env=canary_env, log_dir=log_dir, verbose=verbose)
     model = PPO("MlpPolicy", env, n_steps=256, batch_size=256, n_epochs=10, seed=1, device="cpu")
     model.learn(timesteps, callback=callback)
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--healthy", action="store_true", help="leave the fault out")
     parser.add_argument("--timesteps", type=int, default=40_000)
-    parser.add_argument("--begin", type=int, default=10_000, help="step at which the fault begins")
+    parser.add_argument("--begin", type=int, default=10_000, help="first faulty step")
     parser.add_argument("--log-dir", type=Path, default=None)
     args = parser.parse_args()
     th.set_num_threads(1)

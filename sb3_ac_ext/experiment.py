@@ -15,7 +15,7 @@ from sb3_ac_ext.config import Config, load_config
 from sb3_ac_ext.environments import EnvFactory, check_env, find_env, is_atari
 from sb3_ac_ext.models import check_trained_agent, load_model, new_model, saved_statistics
 from sb3_ac_ext.outcome import Outcome
-from sb3_ac_ext.quiet import quiet, say, uninterrupted
+from sb3_ac_ext.quiet import muted_stderr, quiet, say, uninterrupted
 from sb3_ac_ext.run_callbacks import make_callbacks
 from sb3_ac_ext.run_ending import Run, RunResult, facts, finish
 from sb3_ac_ext.run_folder import RunFolder, create_run_folder, env_name
@@ -33,7 +33,10 @@ def run(spec: RunSpec) -> RunResult:
     """
     spec = spec.seeded()
     with quiet(spec.verbose):
-        ready = prepare(spec)
+        # workers would stay muted, and wandb tells on stderr where it puts the run
+        mute = spec.verbose < 2 and spec.vec_env == "dummy" and not spec.track
+        with muted_stderr(mute):
+            ready = prepare(spec)
         error: BaseException | None = None
         try:
             _learn(ready)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 _LIBRARIES = r"(stable_baselines3|sb3_contrib|gymnasium|torch|pygame|ale_py|wandb)(\.|$)"
 
@@ -23,6 +26,32 @@ def quiet(verbose: int) -> Iterator[None]:
         if verbose < 1:
             warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def muted_stderr(active: bool) -> Iterator[None]:
+    """Hide what native libraries write past Python, as MuJoCo does for every environment made.
+
+    Processes started inside keep the muted stream, so workers must not be.
+
+    :param active: ``False`` changes nothing
+    """
+    try:
+        before = os.dup(2) if active else None
+    except OSError:  # there is no standard error
+        before = None
+    if before is None:
+        yield
+        return
+    sys.stderr.flush()
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def say(text: str) -> None:

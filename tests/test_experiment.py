@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import pickle
 from dataclasses import replace
 
@@ -292,6 +293,21 @@ def test_worker_processes(small):
     with pytest.raises(ValueError, match="sac does not fit"):
         run(replace(small(algo="sac", vec_env="subproc"), hyperparams={"n_envs": 2}))
     assert not multiprocessing.active_children()
+
+
+def test_native_libraries_are_muted_while_environments_are_made(small, capfd):
+    class Loud(BaseCallback):
+        def __init__(self):
+            super().__init__()
+            os.write(2, b"made")
+
+        def _on_step(self) -> bool:
+            os.write(2, b"s")
+            return self.num_timesteps < 3
+
+    for verbose, expected in ((1, "ss"), (2, "madess")):
+        run(small({"callback": Loud, "n_steps": 4}, verbose=verbose, eval_freq=-1, canary_freq=0))
+        assert capfd.readouterr().err == expected
 
 
 def test_continue_training(small):

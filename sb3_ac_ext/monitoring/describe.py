@@ -22,7 +22,7 @@ def describe(model: BaseAlgorithm, not_observed: Mapping[str, str]) -> RunInfo:
     :param not_observed: signal name -> why it does not apply
     """
     space = model.action_space
-    env_id, max_steps, threshold = _environment_facts(model)
+    env_id, max_steps, threshold = environment_facts(model)
     return RunInfo(
         algo=type(model).__name__,
         family=_family(model),
@@ -47,7 +47,8 @@ def _family(model: BaseAlgorithm) -> str | None:
     return "off-policy" if isinstance(model, OffPolicyAlgorithm) else None
 
 
-def _environment_facts(model: BaseAlgorithm) -> tuple[str | None, int | None, float | None]:
+def environment_facts(model: BaseAlgorithm) -> tuple[str | None, int | None, float | None]:
+    """Id, maximal steps per episode and reward threshold, as far as the spec tells."""
     env = model.get_env()
     try:
         spec = env.get_attr("spec", 0)[0] if env is not None else None

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from diptest import diptest
+from scipy.stats import kendalltau, mannwhitneyu, theilslopes
 
 Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
@@ -130,8 +132,6 @@ def compare_samples(first: Array, second: Array) -> tuple[float, float]:
     :return: two-sided p-value, and the rank-biserial effect size in [-1, 1]: positive when
         ``first`` tends to be larger. (1, 0) when all values are tied, as at a return's ceiling.
     """
-    from scipy.stats import mannwhitneyu
-
     pooled = np.concatenate([first, second])
     if len(first) == 0 or len(second) == 0 or np.all(pooled == pooled[0]):
         return 1.0, 0.0
@@ -147,8 +147,6 @@ def trend(steps: Array, values: Array) -> tuple[float, float, float, float]:
     :param values: shape (n,)
     :return: slope per step, lower bound, upper bound, two-sided p-value
     """
-    from scipy.stats import kendalltau, theilslopes
-
     if np.all(values == values[0]):
         return 0.0, 0.0, 0.0, 1.0
     slope, _, low, high = theilslopes(values, steps)
@@ -160,8 +158,6 @@ def dip_test(values: Array) -> tuple[float, float] | None:
 
     :return: ``None`` when ties make the test meaningless (fewer than 90 % distinct values)
     """
-    from diptest import diptest
-
     values = np.asarray(values, dtype=np.float64)
     if len(values) < 20 or len(np.unique(values)) < 0.9 * len(values):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import mannwhitneyu
 
 from sb3_ac_ext.monitoring.history import History, Series
 
@@ -20,8 +21,6 @@ def improved(history: History) -> bool | None:
 
     :return: ``None`` with fewer than twelve points
     """
-    from scipy.stats import mannwhitneyu
-
     values = returns_series(history).values
     if len(values) < _MIN_POINTS:
         return None
@@ -45,7 +44,7 @@ def at_ceiling(history: History) -> bool:
 
 
 def near_best(history: History, loss: float = 0.3) -> bool:
-    """Whether training returns have risen and the newest are within ``loss`` of the gain of the best.
+    """Whether training returns have risen and the newest are within ``loss`` of the best's gain.
 
     What looks odd in a run that does as well as it ever did is no fault.
     """

@@ -125,7 +125,7 @@ def _furthest(ratios: Floats) -> int | None:
 
 
 def _since(history: History, name: str, factor: Callable[[Floats], float], bound: float) -> int:
-    """Where the unbroken stretch beyond the bound begins: the step of the last snapshot before it."""
+    """Where the unbroken stretch beyond the bound begins: at the last snapshot before it."""
     for step, row in reversed(history.rows(name)):
         if factor(np.asarray(row)) <= bound:
             return step

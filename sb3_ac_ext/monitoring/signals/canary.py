@@ -12,7 +12,9 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
+from sb3_ac_ext.monitoring.describe import environment_facts
 from sb3_ac_ext.monitoring.functional import compare_samples
+from sb3_ac_ext.monitoring.recorder import Episode
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
@@ -65,9 +67,10 @@ class CanarySignal(Signal):
         self._env: VecEnv | None = None
         self._period = 0
         self._next = 0
-        self._spent = self._last_cost = 0.0
-        self._last_step = self._evaluations = 0
-        self._training: deque[float] = deque(maxlen=_RECENT_EPISODES)
+        self._spent = self._seconds_per_step = 0.0
+        self._last_step = self._evaluations = self._end = self._steps = 0
+        self._longest: int | None = None
+        self._training: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
 
     def supports(self, model: BaseAlgorithm) -> str | None:
         if self._given is not None or self._env is not None:
@@ -85,59 +88,74 @@ class CanarySignal(Signal):
         total: int = model._total_timesteps
         self._period = self._freq or max(1, min(25_000, total // 10))
         self._next = model.num_timesteps + self._period
-        self._spent = self._last_cost = 0.0
-        self._last_step = model.num_timesteps
+        self._spent = self._seconds_per_step = 0.0
+        self._last_step, self._end = model.num_timesteps, total
+        self._longest = environment_facts(model)[1]
         self._training.clear()
 
     def collect(self, view: View) -> Reading:
-        self._training.extend(episode.episode_return for episode in view.window.episodes)
-        if not self._due(view):
+        self._training.extend(view.window.episodes)
+        plays = self._plays(view)
+        if not plays:
             return Reading()
         while self._next <= view.step:
             self._next += self._period
         start = time.perf_counter()
-        reading = self._evaluate(view)
-        self._last_cost, self._last_step = time.perf_counter() - start, view.step
-        self._spent += self._last_cost
-        view.canary_seconds = self._last_cost
+        reading = self._evaluate(view, twin=plays == 2)
+        view.canary_seconds = time.perf_counter() - start
+        self._last_step = view.step
+        self._spent += view.canary_seconds
+        self._seconds_per_step = view.canary_seconds / max(self._steps, 1)
         return reading
 
-    def _due(self, view: View) -> bool:
-        left = self._share * view.clock.since_start - self._spent
+    def _plays(self, view: View) -> int:
+        """How many of policy and twin are due and affordable; at the end, if need be, one alone."""
+        elapsed = view.clock.since_start
+        longest = max((episode.length for episode in self._training), default=0)
+        price = longest * self._seconds_per_step
+        left = self._share * elapsed - self._spent
         if view.final:
-            return self._last_cost <= left and view.step > self._last_step
-        return view.updated and view.step >= self._next and 2.0 * self._last_cost <= left
+            return min(2, int(left / price)) if price and view.step > self._last_step else 0
+        if not view.updated or view.step < self._next or left < 2.0 * price:
+            return 0
+        to_come = self._share * elapsed * max(0.0, self._end / view.step - 1.0)
+        reserve = 2.0 * (self._longest or 2 * longest) * self._seconds_per_step
+        return 2 if left - 2.0 * price + to_come >= reserve else 0
 
-    def _evaluate(self, view: View) -> Reading:
+    def _evaluate(self, view: View, twin: bool) -> Reading:
         env = self._given if self._given is not None else self._env
         train_env = view.model.get_env()
         assert env is not None and train_env is not None
         synchronise(train_env, env)
+        self._steps = 0
         returns, lengths = self._play(view.model, env, deterministic=True)
-        stochastic, _ = self._play(view.model, env, deterministic=False)
-        self._evaluations += 1
-        p_value, effect = compare_samples(returns, stochastic)
         reading = Reading()
         reading.put(
             canary__return_mean=returns.mean(),
             canary__return_std=returns.std(),
             canary__length_mean=lengths.mean(),
-            canary__stochastic_mean=stochastic.mean(),
-            canary__stochastic_std=stochastic.std(),
-            canary__gap=returns.mean() - stochastic.mean(),
-            canary__p_value=p_value,
-            canary__effect_size=effect,
         )
+        reading.put_array("canary/returns", returns)
+        if twin:
+            stochastic, _ = self._play(view.model, env, deterministic=False)
+            p_value, effect = compare_samples(returns, stochastic)
+            reading.put(
+                canary__stochastic_mean=stochastic.mean(),
+                canary__stochastic_std=stochastic.std(),
+                canary__gap=returns.mean() - stochastic.mean(),
+                canary__p_value=p_value,
+                canary__effect_size=effect,
+            )
+            reading.put_array("canary/stochastic_returns", stochastic)
+        self._evaluations += 1
         if len(self._training) >= 10:
-            training = np.array(self._training)
+            training = np.array([episode.episode_return for episode in self._training])
             p_value, effect = compare_samples(returns, training)
             reading.put(
                 canary__train_gap=returns.mean() - training.mean(),
                 canary__train_p_value=p_value,
                 canary__train_effect_size=effect,
             )
-        reading.put_array("canary/returns", returns)
-        reading.put_array("canary/stochastic_returns", stochastic)
         return reading
 
     def _play(self, model: Any, env: VecEnv, deterministic: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -150,6 +168,8 @@ class CanarySignal(Signal):
             return_episode_rewards=True,
             warn=False,
         )
+        # workers play side by side: the longest episode tells the cost
+        self._steps += max(lengths) * -(-self._episodes // env.num_envs)
         return np.asarray(returns, dtype=np.float64), np.asarray(lengths, dtype=np.float64)
 
     def detach(self) -> None:

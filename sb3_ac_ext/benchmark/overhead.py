@@ -65,8 +65,8 @@ def works() -> list[Work]:
         return SAC("MlpPolicy", "Pendulum-v1", learning_starts=100, seed=0, device="cpu")
 
     return [
-        Work("ppo CartPole-v1 x 8", 40_960, 1.03, ppo),
-        Work("a2c CartPole-v1 x 8", 40_000, 1.03, a2c),
+        Work("ppo CartPole-v1 x 8", 61_440, 1.03, ppo),
+        Work("a2c CartPole-v1 x 8", 100_000, 1.03, a2c),
         Work("sac Pendulum-v1", 2_000, 1.01, sac),
     ]
 

@@ -26,7 +26,7 @@ from sb3_ac_ext.monitoring.view import Clock, View
 from sb3_ac_ext.monitoring.watch import Watch
 
 _OBSERVED_UPDATES = 100
-"""Gradients are measured in a fifth of the calls of ``train()``, at most this many per snapshot."""
+"""Gradients are measured in a tenth of the calls of ``train()``, at most this many per snapshot."""
 
 
 class DiagnosticsCallback(BaseCallback):
@@ -41,8 +41,9 @@ class DiagnosticsCallback(BaseCallback):
     brackets single calls of ``model.train()``: the instance attribute that does so removes itself
     when the call begins, and all hooks go when it ends, by an exception too.
 
-    :param every: least environment steps between snapshots; by default 1,000, fewer when the
-        budget is small, more when it is very large
+    :param every: least environment steps between snapshots; by default 1,000, or 4,000 where
+        on-policy updates are smaller than that; fewer in short runs (a twentieth of the budget),
+        more in very long ones
     :param canary_freq: environment steps between canary evaluations; 0 for none; by default a
         tenth of the budget, at most 25,000
     :param canary_episodes: episodes per canary evaluation, at least 2 (tests need 10)
@@ -147,9 +148,8 @@ class DiagnosticsCallback(BaseCallback):
         rollout = self._rollouts.cut(self.model)
         window = self._recorder.cut()
         view = View(self.model, self.num_timesteps, window, rollout, final=last)
-        with undisturbed(self.model):
-            for signal in self._signals:
-                signal.before_update(view)
+        for signal in self._signals:
+            signal.before_update(view)
         self._pending = view
         self._update.arm()
 
@@ -203,9 +203,10 @@ class DiagnosticsCallback(BaseCallback):
         for sink in self._sinks:
             sink.start(info)
         total = info.total_timesteps or 0
-        self._every = self.every or int(min(max(1000, total / 2000), max(100, total / 20)))
-        updates = self._every // _rollout_size(self.model)
-        self._stride = max(1, updates // max(1, min(_OBSERVED_UPDATES, updates // 5)))
+        size = _rollout_size(self.model)
+        self._every = self.every or _usual_period(self.model, size, total)
+        updates = self._every // size
+        self._stride = max(1, updates // max(1, min(_OBSERVED_UPDATES, updates // 10)))
         self._recorder = Recorder(self.training_env)
         self._rollouts = RolloutCollector()
         self._readings = Readings(self._signals)
@@ -246,6 +247,12 @@ class DiagnosticsCallback(BaseCallback):
     def _detach(self) -> None:
         for signal in self._signals:
             signal.detach()
+
+
+def _usual_period(model: Any, size: int, total: int) -> int:
+    """Steps between snapshots unless told: one per update, fewer where updates are small."""
+    usual = 1000 if not isinstance(model, OnPolicyAlgorithm) or size >= 1000 else 4000
+    return int(min(max(usual, total / 2000), max(100, total / 20)))
 
 
 def _rollout_size(model: Any) -> int:

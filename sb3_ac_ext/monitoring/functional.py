@@ -32,11 +32,12 @@ def monte_carlo_returns(rewards: Array, dones: Array, gamma: float) -> Floats:
     :param gamma: discount factor
     :return: shape (T, n_envs), NaN for steps whose episode did not end within the T steps
     """
-    returns = np.full(np.shape(rewards), np.nan)
-    following = np.full(np.shape(rewards)[1], np.nan)
-    for t in range(len(rewards) - 1, -1, -1):
-        following = rewards[t] + gamma * np.where(dones[t], 0.0, following)
-        returns[t] = following
+    returns = np.array(rewards, dtype=np.float64)
+    discounts = gamma * np.logical_not(dones)
+    for t in range(len(returns) - 2, -1, -1):
+        returns[t] += discounts[t] * returns[t + 1]
+    ended = np.logical_or.accumulate(dones[::-1], axis=0)[::-1]
+    returns[~ended] = np.nan
     return returns
 
 
@@ -121,7 +122,7 @@ def dormant_share(activations: Array, tau: float = 0.025) -> float:
     :param activations: shape (n_samples, n_units)
     :return: in [0, 1]. Source: Sokar et al., arXiv 2302.12902, definition 3.1
     """
-    activity = np.abs(np.asarray(activations, dtype=np.float64)).mean(axis=0)
+    activity = np.abs(activations).mean(axis=0)
     average = activity.mean()
     return float(np.mean(activity <= tau * average)) if average > 0.0 else 1.0
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch as th
+from gymnasium import Space
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 
@@ -25,7 +26,7 @@ def undisturbed(model: BaseAlgorithm) -> Iterator[None]:
     python, numpy, torch = random.getstate(), np.random.get_state(), th.get_rng_state()  # noqa: NPY002
     cuda = th.cuda.get_rng_state(model.device) if model.device.type == "cuda" else None
     space = model.action_space
-    exploration = deepcopy(space._np_random)
+    exploration = _state(space)
     model.policy.set_training_mode(False)
     try:
         with th.no_grad():
@@ -36,6 +37,19 @@ def undisturbed(model: BaseAlgorithm) -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
         th.set_rng_state(torch)
-        space._np_random = exploration
+        _set_state(space, exploration)
         if cuda is not None:
             th.cuda.set_rng_state(cuda, model.device)
+
+
+def _state(space: Space[Any]) -> Mapping[str, Any] | None:
+    """Of the space's generator, which exists only once it was seeded or used."""
+    generator = space._np_random
+    return None if generator is None else generator.bit_generator.state
+
+
+def _set_state(space: Space[Any], state: Mapping[str, Any] | None) -> None:
+    if state is None:
+        space._np_random = None
+    else:
+        space.np_random.bit_generator.state = state

@@ -86,9 +86,9 @@ class Recorder:
         if self._running is not None:
             self._running[0] += rewards
             self._running[1] += 1
-        if dones.any():
+        if np.count_nonzero(dones):
             self._finish_episodes(dones, step_locals["infos"])
-        return math.isfinite(rewards.sum()) and all_finite(self._last_obs)
+        return math.isfinite(rewards.dot(rewards)) and all_finite(self._last_obs)
 
     def _finish_episodes(self, dones: npt.NDArray[np.bool_], infos: list[dict[str, Any]]) -> None:
         for worker in np.flatnonzero(dones):
@@ -132,5 +132,5 @@ def all_finite(obs: Any) -> bool:
         return all(all_finite(part) for part in obs.values())
     if obs.dtype.kind != "f":
         return True
-    # the sum is the cheap test; it may overflow on finite values, so a failure is looked at closely
-    return math.isfinite(obs.sum()) or bool(np.isfinite(obs).all())
+    # the squared norm is the cheapest test; it may overflow, so a failure is looked at closely
+    return math.isfinite(np.vdot(obs, obs)) or bool(np.isfinite(obs).all())

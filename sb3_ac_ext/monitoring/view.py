@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from sb3_ac_ext.monitoring import replay
+from sb3_ac_ext.monitoring.probe import Probe, probe_sample, probe_states
 from sb3_ac_ext.monitoring.recorder import Window
 from sb3_ac_ext.monitoring.rollout import Evaluation, Rollout, evaluate
 
@@ -72,6 +73,14 @@ class View:
         if isinstance(observations, dict):
             return {key: _spaced(part) for key, part in observations.items()}
         return None if observations is None else _spaced(observations)
+
+    @cached_property
+    def probe(self) -> Probe | None:
+        """The policy's deterministic answer to :attr:`states`; ``None`` without any."""
+        kwargs = self.rollout.sample.kwargs if self.rollout is not None else {}
+        if "lstm_states" in kwargs or "action_masks" in kwargs:
+            return probe_sample(self.model.policy, kwargs)
+        return None if self.states is None else probe_states(self.model.policy, self.states)
 
 
 def _spaced(tensor: Any, n: int = 256) -> Any:

@@ -41,9 +41,9 @@ class ActionSignal(Signal):
                 _continuous(taken.astype(np.float64), space, reading)
             else:
                 _discrete(taken.astype(np.int64), space, reading)
-        if view.updated:
-            greedy = _greedy_actions(view)
-            if greedy is not None and len(greedy) > 1:
+        if view.updated and view.probe is not None:
+            greedy = view.probe.actions
+            if len(greedy) > 1:
                 reading.put(policy__state_dependence=_dependence(greedy, view.model.policy))
         return reading
 
@@ -84,29 +84,6 @@ def _sizes(space: Any) -> list[int]:
     if isinstance(space, spaces.MultiBinary):
         return [2] * int(np.prod(space.shape))
     return [int(n) for n in space.nvec.ravel()]
-
-
-def _greedy_actions(view: View) -> np.ndarray | None:
-    """Deterministic actions, shape (n, action_dim), of at most 256 observed states."""
-    policy: Any = view.model.policy
-    if view.rollout is not None:
-        kwargs = view.rollout.sample.kwargs
-        if "lstm_states" in kwargs:
-            states = kwargs["lstm_states"].pi
-            distribution, _ = policy.get_distribution(
-                kwargs["obs"], states, kwargs["episode_starts"]
-            )
-            actions = distribution.get_actions(deterministic=True)
-        elif "action_masks" in kwargs:
-            actions = policy._predict(kwargs["obs"], True, action_masks=kwargs["action_masks"])
-        else:
-            actions = policy._predict(view.states, deterministic=True)
-    elif view.batch is not None:
-        actions = policy._predict(view.states, deterministic=True)
-    else:
-        return None
-    array = actions.cpu().numpy()
-    return array.reshape(len(array), -1)
 
 
 def _dependence(greedy: np.ndarray, policy: Any) -> float:

@@ -47,7 +47,7 @@ class Signal:
         """Training begins."""
 
     def before_update(self, view: View) -> None:
-        """A snapshot is due after the update that comes now."""
+        """A snapshot is due after the update that comes now. May copy, must not compute."""
 
     def around_update(self, model: BaseAlgorithm) -> AbstractContextManager[None]:
         """Entered around some calls of ``model.train()``; must leave no hook behind."""

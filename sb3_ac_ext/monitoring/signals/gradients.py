@@ -18,13 +18,13 @@ BINS = np.linspace(-6.0, 6.0, 49)
 """Edges of the histogram, in decades of the norm; norms beyond them count in the outermost bins."""
 
 _HISTOGRAM_STEPS = 100
-_PER_UPDATE = 16
+_PER_UPDATE = 8
 
 
 class GradientSignal(Signal):
     """Euclidean norm of each network's gradient before clipping, sampled over the optimizer steps.
 
-    Up to 16 steps of each observed update are measured: ``norm_mean`` and ``norm_max`` since the
+    Up to 8 steps of each observed update are measured: ``norm_mean`` and ``norm_max`` since the
     last snapshot, ``gradients/clipped_share``, and ``norm_histogram`` (counts over 48 bins of log10
     norm from 1e-6 to 1e6), written once at least 100 optimizer steps have passed since the
     previous one.
@@ -120,7 +120,7 @@ class _Watch:
         self._witness = (weights or parameters)[-1]
         self._handles: list[Any] = []
         self._copy: th.Tensor | None = None
-        self._measured: list[tuple[th.Tensor, list[tuple[str, int]], th.Tensor | None]] = []
+        self._measured: list[tuple[th.Tensor, list[tuple[str, int]], bool]] = []
         self._stride = 1
         self.n_steps = 0
 
@@ -155,17 +155,19 @@ class _Watch:
             grads.extend(present)
         if not grads:
             return
-        factor = None
-        if self._copy is not None and self._witness.grad is not None:
-            factor = self._witness.grad.norm() / self._copy.norm()
+        pair = self._copy is not None and self._witness.grad is not None
+        if pair:
+            grads += [self._copy, self._witness.grad]
             self._copy = None
-        self._measured.append((th.stack(th._foreach_norm(grads)), spans, factor))
+        self._measured.append((th.stack(th._foreach_norm(grads)), spans, pair))
 
     def drain(self) -> Iterator[tuple[dict[str, float], bool | None]]:
         """(norm before clipping per network, whether it was clipped) of each measured step."""
-        for stacked, spans, factor_tensor in self._measured:
-            squares = np.square(stacked.cpu().numpy().astype(np.float64))
-            factor = 1.0 if factor_tensor is None else float(factor_tensor)
+        for stacked, spans, pair in self._measured:
+            each = stacked.cpu().numpy().astype(np.float64)
+            squares = np.square(each)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                factor = float(each[-1] / each[-2]) if pair else 1.0
             clipped = None if self._limit is None else factor < 0.999
             norms, start = {}, 0
             for net, n in spans:
@@ -173,7 +175,7 @@ class _Watch:
                     total = float(np.sqrt(squares[start : start + n].sum()))
                     norms[net] = total / factor if factor else float("nan")
                 start += n
-            known = factor_tensor is not None or self._limit is None
+            known = pair or self._limit is None
             if known and (np.isfinite(factor) or not np.isfinite(squares).all()):
                 yield norms, clipped
         self._measured = []

@@ -17,7 +17,7 @@ from sb3_ac_ext.monitoring.view import View
 class PolicySignal(Signal):
     """KL, entropy and standard deviation of a stochastic policy, measured after the update.
 
-    ``policy/kl``: KL(old, new) in nats by the k3 estimator over the whole rollout (at most 2048
+    ``policy/kl``: KL(old, new) in nats by the k3 estimator over the whole rollout (at most 1024
     evenly spaced rows), unlike ``train/approx_kl``, which averages the minibatches of the last
     epoch.
     ``policy/clip_fraction``: share of these rows whose ratio left the clip range.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -13,8 +11,6 @@ from sb3_ac_ext.monitoring.functional import dormant_share, effective_rank
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.signals.networks import parameter_groups
 from sb3_ac_ext.monitoring.view import View
-
-_ACTIVATIONS = (nn.Tanh, nn.ReLU, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Sigmoid)
 
 
 class WeightSignal(Signal):
@@ -55,8 +51,13 @@ class WeightSignal(Signal):
                 reading.values[f"weights/{net}/update_ratio"] = change
         self._before = {}
         reading.put(weights__nonfinite=nonfinite)
-        if view.updated and nonfinite == 0 and view.observations is not None:
-            _features(view, reading)
+        if view.updated and nonfinite == 0 and view.probe is not None and view.probe.layers:
+            layers = view.probe.layers
+            dormant = sum(dormant_share(layer) * layer.shape[1] for layer in layers)
+            reading.put(
+                weights__dormant_share=dormant / sum(layer.shape[1] for layer in layers),
+                weights__effective_rank=effective_rank(layers[-1]),
+            )
         return reading
 
 
@@ -66,34 +67,3 @@ def _vectors(model: BaseAlgorithm) -> dict[str, th.Tensor]:
         for groups in parameter_groups(model).values()
         for group in groups
     }
-
-
-def _features(view: View, reading: Reading) -> None:
-    layers = _hidden_layers(view.model.policy, view.states)
-    if not layers:
-        return
-    dormant = [dormant_share(layer) * layer.shape[1] for layer in layers]
-    reading.put(
-        weights__dormant_share=sum(dormant) / sum(layer.shape[1] for layer in layers),
-        weights__effective_rank=effective_rank(layers[-1]),
-    )
-
-
-def _hidden_layers(policy: Any, observations: Any) -> list[np.ndarray]:
-    """Outputs of the activation layers that the policy's own forward pass runs through."""
-    if hasattr(policy, "lstm_actor"):
-        return []
-    outputs: list[np.ndarray] = []
-
-    def keep(_module: nn.Module, _inputs: Any, output: th.Tensor) -> None:
-        if output.dim() >= 2:
-            outputs.append(output.detach().flatten(start_dim=1).cpu().numpy())
-
-    modules = [m for m in policy.modules() if isinstance(m, _ACTIVATIONS)]
-    handles = [module.register_forward_hook(keep) for module in modules]
-    try:
-        policy._predict(observations, deterministic=True)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return [layer for layer in outputs if layer.shape[1] > 1]

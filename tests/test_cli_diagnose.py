@@ -185,8 +185,12 @@ def test_diagnosis_needs_neither_torch_nor_sb3(tmp_path):
     run_folder(tmp_path / "own")
     code = (
         "import sys\n"
-        "for name in ('torch', 'stable_baselines3', 'gymnasium', 'rl_zoo3', 'tensorflow'):\n"
-        "    sys.modules[name] = None\n"
+        "class Blocked:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        roots = ('torch', 'stable_baselines3', 'gymnasium', 'rl_zoo3', 'tensorflow')\n"
+        "        if name.split('.')[0] in roots:\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Blocked())\n"
         "from sb3_ac_ext.cli.diagnose import run\n"
         "import argparse, pathlib\n"
         f"path = pathlib.Path({str(tmp_path)!r})\n"

@@ -1,0 +1,52 @@
+"""The overhead benchmark measures what it says, on work small enough for a test."""
+
+import json
+
+import pytest
+from stable_baselines3 import PPO
+
+from sb3_ac_ext.benchmark import overhead
+from sb3_ac_ext.cli import main
+
+
+def tiny() -> overhead.Work:
+    return overhead.Work(
+        "ppo tiny", 1024, 1.03, lambda: PPO("MlpPolicy", "CartPole-v1", n_steps=128, batch_size=64)
+    )
+
+
+def test_measure_pairs_runs_with_and_without() -> None:
+    result = overhead.measure(tiny(), pairs=2)
+    assert result.pairs == 2 and result.plain_seconds > 0.0
+    assert 0.5 < result.low <= result.ratio <= result.high < 5.0
+    assert 0.0 < result.callback_share < 0.5
+
+
+def test_the_works_are_those_that_the_bounds_are_set_for() -> None:
+    bounds = {work.name.split()[0]: work.target for work in overhead.works()}
+    assert bounds == {"ppo": 1.03, "a2c": 1.03, "sac": 1.01}
+    for work in overhead.works():
+        model = work.make()
+        assert type(model).__module__.startswith("stable_baselines3")
+        assert model.n_envs == (1 if work.name.startswith("sac") else 8)
+
+
+def test_command_prints_a_table_and_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(overhead, "works", lambda: [tiny()])
+    assert main(["benchmark", "overhead", "--pairs", "1"]) == 0
+    assert "ppo" in capsys.readouterr().out
+    assert main(["benchmark", "overhead", "--pairs", "1", "--json"]) == 0
+    [result] = json.loads(capsys.readouterr().out)
+    assert result["name"] == "ppo tiny" and result["target"] == 1.03
+
+
+@pytest.mark.parametrize("arguments", [["--pairs", "0"], ["--algo", "dqn"], []])
+def test_wrong_arguments_end_with_one_sentence(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = ["overhead"] if arguments else []
+    assert main(["benchmark", *kind, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sb3-ac: error:") and error.count("\n") == 1

@@ -50,6 +50,6 @@ def _state(space: Space[Any]) -> Mapping[str, Any] | None:
 
 def _set_state(space: Space[Any], state: Mapping[str, Any] | None) -> None:
     if state is None:
-        space._np_random = None
+        space._np_random = None  # type: ignore[assignment]
     else:
         space.np_random.bit_generator.state = state

@@ -160,7 +160,7 @@ class CanarySignal(Signal):
 
     def _play(self, model: Any, env: VecEnv, deterministic: bool) -> tuple[np.ndarray, np.ndarray]:
         env.seed(self._seed + 1000 * self._evaluations)
-        returns, lengths = evaluate_policy(
+        returns, lengths = evaluate_policy(  # type: ignore[misc]
             model,
             env,
             n_eval_episodes=self._episodes,
@@ -169,7 +169,7 @@ class CanarySignal(Signal):
             warn=False,
         )
         # workers play side by side: the longest episode tells the cost
-        self._steps += max(lengths) * -(-self._episodes // env.num_envs)
+        self._steps += int(np.max(lengths)) * -(-self._episodes // env.num_envs)
         return np.asarray(returns, dtype=np.float64), np.asarray(lengths, dtype=np.float64)
 
     def detach(self) -> None:

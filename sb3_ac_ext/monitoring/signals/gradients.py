@@ -155,10 +155,11 @@ class _Watch:
             grads.extend(present)
         if not grads:
             return
-        pair = self._copy is not None and self._witness.grad is not None
-        if pair:
-            grads += [self._copy, self._witness.grad]
-            self._copy = None
+        copy, clipped = self._copy, self._witness.grad
+        pair = copy is not None and clipped is not None
+        if copy is not None and clipped is not None:
+            grads += [copy, clipped]
+        self._copy = None
         self._measured.append((th.stack(th._foreach_norm(grads)), spans, pair))
 
     def drain(self) -> Iterator[tuple[dict[str, float], bool | None]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, EventCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -93,6 +94,7 @@ class DiagnosticsCallback(BaseCallback):
         self._sinks: list[Sink] = []
         self._signals: list[Signal] = []
         self._pending: View | None = None
+        self._update: ObservedCall | None = None
         self._alarmed = self._open = False
         self.history = History()
         self.verdict = Verdict("not enough evidence")
@@ -100,6 +102,9 @@ class DiagnosticsCallback(BaseCallback):
     # SB3's events, in their order
 
     def _on_training_start(self) -> None:
+        if isinstance(self.parent, EventCallback):
+            name = type(self.parent).__name__
+            raise ValueError(f"{type(self).__name__} sees no rollouts inside {name}: give it as is")
         self._detach()
         start = time.perf_counter()
         with undisturbed(self.model):
@@ -111,7 +116,7 @@ class DiagnosticsCallback(BaseCallback):
         self._clock = Clock(callback=time.perf_counter() - start)
 
     def _on_rollout_start(self) -> None:
-        self._update.disarm()
+        self._disarm()
         if self._pending is not None:  # no update came: off-policy before learning_starts
             self._snapshot(self._pending)
         self._rollout_began = time.perf_counter()
@@ -132,7 +137,7 @@ class DiagnosticsCallback(BaseCallback):
         if last or self.num_timesteps - self._last_step >= self._every:
             self._await_update(last)
         elif self._n_rollouts % self._stride == 0:
-            self._update.arm()
+            self._arm()
         if now - self._shown > 0.2:
             self._shown = now
             for sink in self._sinks:
@@ -151,7 +156,15 @@ class DiagnosticsCallback(BaseCallback):
         for signal in self._signals:
             signal.before_update(view)
         self._pending = view
+        self._arm()
+
+    def _arm(self) -> None:
+        self._update = ObservedCall(self.model, "train", self._around_update)
         self._update.arm()
+
+    def _disarm(self) -> None:
+        if self._update is not None:
+            self._update.disarm()
 
     def _around_update(self, train: Callable[[], None]) -> None:
         start = time.perf_counter()
@@ -210,7 +223,6 @@ class DiagnosticsCallback(BaseCallback):
         self._recorder = Recorder(self.training_env)
         self._rollouts = RolloutCollector()
         self._readings = Readings(self._signals)
-        self._update = ObservedCall(self.model, "train", self._around_update)
         self._pending = None
         self._last_step = self.num_timesteps
         self._n_rollouts = 0
@@ -228,10 +240,10 @@ class DiagnosticsCallback(BaseCallback):
         if not self._open:
             return
         self._open = False
-        self._update.disarm()
         self.num_timesteps = self.model.num_timesteps
         if error is not None:
             self.history.notes.append(f"training ended by {type(error).__name__}: {error}")
+        self._disarm()
         rest = self._pending or View(self.model, self.num_timesteps, self._recorder.cut())
         rest.final = error is None
         self._snapshot(rest)
@@ -240,11 +252,18 @@ class DiagnosticsCallback(BaseCallback):
         for sink in self._sinks:
             sink.finish(self.verdict)
         if self._log_dir is not None and self._report:
-            from sb3_ac_ext.report import write_report
+            self._write_report(self._log_dir / "report.html")
 
-            write_report(self._log_dir / "report.html", self.history, self.verdict)
+    def _write_report(self, path: Path) -> None:
+        from sb3_ac_ext.report import write_report
+
+        try:
+            write_report(path, self.history, self.verdict)
+        except OSError as error:
+            warnings.warn(f"no report: {path} cannot be written: {error.strerror}", stacklevel=2)
 
     def _detach(self) -> None:
+        self._disarm()
         for signal in self._signals:
             signal.detach()
 

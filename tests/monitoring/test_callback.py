@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from stable_baselines3 import A2C, PPO, SAC
-from stable_baselines3.common.callbacks import CallbackList, EvalCallback
+from stable_baselines3.common.callbacks import CallbackList, EvalCallback, EveryNTimesteps
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
@@ -240,3 +240,18 @@ def test_public_names_exist() -> None:
         assert getattr(sb3_ac_ext, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = sb3_ac_ext.no_such_name
+
+
+def test_inside_an_event_callback_it_says_that_it_would_see_nothing() -> None:
+    nested = EveryNTimesteps(64, DiagnosticsCallback(verbose=0))
+    with pytest.raises(ValueError, match="sees no rollouts inside EveryNTimesteps"):
+        ppo().learn(256, callback=nested)
+    ppo().learn(256, callback=CallbackList([DiagnosticsCallback(verbose=0)]))
+
+
+def test_a_report_that_cannot_be_written_does_not_end_training(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    callback = DiagnosticsCallback(log_dir=tmp_path, canary_freq=0, verbose=0)
+    with pytest.warns(UserWarning, match="no report"):
+        ppo().learn(256, callback=callback)
+    assert len(callback.history) == 2

@@ -88,7 +88,7 @@ class Plateau(Detector):
     """Returns are flat late in training, below the environment's own threshold for success.
 
     Over the last ``window`` of the snapshots: Mann-Kendall p above 0.2 and a Theil-Sen interval
-    that contains 0. Judged from 70 % of the budget on. A plateau is no fault by itself: noted as
+    that contains 0. Judged from 85 % of the budget on. A plateau is no fault by itself: noted as
     ``info``, and as a warning when returns have not risen at all since the start.
 
     :param window: share of the history, in (0, 1]
@@ -107,10 +107,10 @@ class Plateau(Detector):
     def check(self, history: History) -> Finding | None:
         threshold = history.info.reward_threshold
         progress = history.progress
-        if threshold is None or progress is None or progress < 0.7 or at_ceiling(history):
+        if threshold is None or progress is None or progress < 0.85 or at_ceiling(history):
             return None
         series = returns_series(history)
-        if not fresh(history, _TRAIN) or len(series) < 20:
+        if not fresh(history, _TRAIN) or len(series) < 25:
             return None
         n = max(8, int(self.window * len(series)))
         recent = series.last(n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import platform
 from collections.abc import Mapping
 from typing import Any
@@ -69,10 +70,16 @@ def hyperparameters(model: BaseAlgorithm) -> dict[str, Any]:
     for name in names:
         if name in _NO_HYPERPARAMETER or not hasattr(model, name):
             continue
-        value = getattr(model, name)
-        plain = isinstance(value, bool | int | str) or value is None
-        found[name] = value if plain else str(value)[:200]
+        found[name] = _plain(getattr(model, name))
     return found
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return value.__name__ if isinstance(value, type) else str(value)[:200]
 
 
 def versions() -> dict[str, str]:

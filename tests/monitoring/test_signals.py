@@ -264,6 +264,13 @@ def test_canary_waits_when_it_would_take_more_than_its_share() -> None:
     assert len(few.history.series("canary/return_mean")) <= 1
 
 
+def test_a_deterministic_policy_has_no_stochastic_twin() -> None:
+    callback = watch(canary_freq=100, canary_episodes=2, canary_share=1.0)
+    TD3("MlpPolicy", "Pendulum-v1", **off_policy()).learn(300, callback=callback)
+    assert callback.history.has("canary/return_mean")
+    assert not callback.history.has("canary/stochastic_mean")
+
+
 def test_an_environment_that_cannot_be_rebuilt_says_which_wrapper() -> None:
     class Odd(gym.Wrapper):
         pass

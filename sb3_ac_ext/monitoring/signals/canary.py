@@ -25,8 +25,9 @@ class CanarySignal(Signal):
     """Returns of the deterministic policy in a separate environment, and of its stochastic twin.
 
     ``canary/return_mean`` and array ``canary/returns``: the deterministic policy;
-    ``canary/stochastic_*``: the same number of episodes with sampled actions; ``canary/gap`` their
-    difference, with a two-sided Mann-Whitney p-value and rank-biserial effect size.
+    ``canary/stochastic_*``: the same number of episodes with sampled actions, unless the policy is
+    deterministic as TD3's and DDPG's are; ``canary/gap`` their difference, with a two-sided
+    Mann-Whitney p-value and rank-biserial effect size.
     ``canary/train_*`` compare the canary with the last 30 training episodes: gap in units of
     return, p-value, effect size in [-1, 1].
 
@@ -70,6 +71,7 @@ class CanarySignal(Signal):
         self._spent = self._seconds_per_step = 0.0
         self._last_step = self._evaluations = self._end = self._steps = 0
         self._longest: int | None = None
+        self._policies = 2
         self._training: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
 
     def supports(self, model: BaseAlgorithm) -> str | None:
@@ -91,6 +93,8 @@ class CanarySignal(Signal):
         self._spent = self._seconds_per_step = 0.0
         self._last_step, self._end = model.num_timesteps, total
         self._longest = environment_facts(model)[1]
+        actor = getattr(model.policy, "actor", None)
+        self._policies = 1 if actor is not None and not hasattr(actor, "action_log_prob") else 2
         self._training.clear()
 
     def collect(self, view: View) -> Reading:
@@ -115,12 +119,14 @@ class CanarySignal(Signal):
         price = longest * self._seconds_per_step
         left = self._share * elapsed - self._spent
         if view.final:
-            return min(2, int(left / price)) if price and view.step > self._last_step else 0
-        if not view.updated or view.step < self._next or left < 2.0 * price:
+            late = bool(price) and view.step > self._last_step
+            return min(self._policies, int(left / price)) if late else 0
+        left -= self._policies * price
+        if not view.updated or view.step < self._next or left < 0.0:
             return 0
         to_come = self._share * elapsed * max(0.0, self._end / view.step - 1.0)
-        reserve = 2.0 * (self._longest or 2 * longest) * self._seconds_per_step
-        return 2 if left - 2.0 * price + to_come >= reserve else 0
+        reserve = self._policies * (self._longest or 2 * longest) * self._seconds_per_step
+        return self._policies if left + to_come >= reserve else 0
 
     def _evaluate(self, view: View, twin: bool) -> Reading:
         env = self._given if self._given is not None else self._env

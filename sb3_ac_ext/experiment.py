@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def prepare(spec: RunSpec) -> Run:
         env = make_env(spec, factory, folder)
         model = make_model(spec, config, env)
         callbacks = make_callbacks(spec, config, factory, folder)
+        _make_tensorboard_folder(spec)
         folder.write_settings(spec.to_dict(), config.raw)
         ready = Run(spec, config, folder, factory, model, callbacks, tracker)
         folder.write_run(facts(ready, Outcome("running")))
@@ -132,7 +134,7 @@ def make_model(spec: RunSpec, config: Config, env: VecEnv) -> BaseAlgorithm:
     :param env: training environment
     :raises ValueError: if the algorithm, the environment and the settings do not fit
     """
-    tensorboard_log = str(Path(spec.tensorboard_log) / env_name(spec.env))
+    tensorboard_log = str(_tensorboard_folder(spec))
     common: dict[str, Any] = {
         "seed": spec.seed,
         "device": spec.device,
@@ -142,6 +144,26 @@ def make_model(spec: RunSpec, config: Config, env: VecEnv) -> BaseAlgorithm:
     if spec.trained_agent:
         return load_model(config, env, spec.env, spec.trained_agent, **common)
     return new_model(config, env, spec.env, **common)
+
+
+def _tensorboard_folder(spec: RunSpec) -> Path:
+    return Path(spec.tensorboard_log) / env_name(spec.env)
+
+
+def _make_tensorboard_folder(spec: RunSpec) -> None:
+    """SB3 would make it only when training begins."""
+    if not spec.tensorboard_log:
+        return
+    folder = _tensorboard_folder(spec)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError("Permission denied")
+    except OSError as error:
+        raise ValueError(
+            f"TensorBoard folder {spec.tensorboard_log!r} cannot be written: "
+            f"{error.strerror or error}"
+        ) from error
 
 
 def _learn(ready: Run) -> None:

@@ -78,6 +78,9 @@ def lineage(name: str) -> tuple[str, ...]:
 def register_with_zoo() -> None:
     """Put our algorithms into RL Zoo's own table, in place, so that its commands know them.
 
+    For users who run RL Zoo itself: call it in a script, after :func:`register` and before
+    ``rl_zoo3.train.train()`` or ``rl_zoo3.enjoy.enjoy()``. ``sb3-ac`` has no need of it.
+
     Importing ``rl_zoo3`` patches gymnasium: this function alone does it, and only when called.
     """
     from rl_zoo3.utils import ALGOS

@@ -39,10 +39,7 @@ def make_callbacks(
     monitor_kwargs = _monitor_kwargs(spec, config, factory, folder)
     for component in config.callbacks:
         is_monitor = component.target is DiagnosticsCallback
-        callback = component.build(**(monitor_kwargs if is_monitor else {}))
-        if not isinstance(callback, BaseCallback):
-            raise ValueError(f"callback: {component.target!r} is no callback but {callback!r}")
-        callbacks.append(callback)
+        callbacks.append(component.build(**(monitor_kwargs if is_monitor else {})))
     if find_monitor(callbacks) is None:
         callbacks.append(DiagnosticsCallback(**monitor_kwargs))
     return [*callbacks, *_checkpoints(spec, config, folder), *_evaluation(spec, factory, folder)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ from sb3_ac_ext.lookup import unknown
 
 VEC_ENVS = ("dummy", "subproc")
 _MAX_SEED = 2**32 - 1  # NumPy's global generator takes no more
+_THREADS_PER_CPU = 4  # thousands of threads end PyTorch with a segmentation fault
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class RunSpec:
 
     :param algo: registered name, or the dotted path of a class
     :param env: gymnasium's id
-    :param n_timesteps: environment steps; the configuration's if not positive
+    :param n_timesteps: environment steps; the configuration's if negative
     :param seed: a random one if negative
     :param log_folder: where run folders are made
     :param conf_file: YAML file, Python file or module; our own for the algorithm by default
@@ -33,7 +35,7 @@ class RunSpec:
     :param save_replay_buffer: save the replay buffer with the final model
     :param vec_env: ``dummy`` or ``subproc``
     :param device: PyTorch's device
-    :param num_threads: PyTorch's threads; its own choice if not positive
+    :param num_threads: PyTorch's threads, at most four per CPU; its own choice if not positive
     :param verbose: 0 prints errors only, 1 findings and verdict, 2 also what SB3 prints
     :param progress: draw the live display even where no terminal is recognised
     :param tensorboard_log: folder for TensorBoard, none if empty
@@ -89,8 +91,13 @@ class RunSpec:
         for name, least in (("eval_episodes", 1), ("n_eval_envs", 1), ("canary_episodes", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
+        if self.n_timesteps == 0:
+            raise ValueError(
+                "n_timesteps=0 must be positive, or negative for that of the configuration"
+            )
         if self.seed > _MAX_SEED:
-            raise ValueError(f"seed={self.seed} must be at most {_MAX_SEED}")
+            raise ValueError(f"seed={reprlib.repr(self.seed)} must be at most {_MAX_SEED}")
+        check_threads(self.num_threads)
         if self.verbose not in (0, 1, 2):
             raise ValueError(f"verbose={self.verbose} must be 0, 1 or 2")
         if self.webhook is not None and not self.webhook.startswith(("http://", "https://")):
@@ -105,3 +112,15 @@ class RunSpec:
     def to_dict(self) -> dict[str, Any]:
         """All fields by name, as ``args.yml`` keeps them."""
         return asdict(self)
+
+
+def check_threads(num_threads: int) -> None:
+    """
+    :param num_threads: for PyTorch
+    :raises ValueError: for more than four per CPU
+    """
+    most = _THREADS_PER_CPU * (os.cpu_count() or 1)
+    if num_threads > most:
+        raise ValueError(
+            f"num_threads={num_threads} must be at most {most}, four per CPU of this machine"
+        )

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
 
 _PYTHON = "tag:yaml.org,2002:python/"
 
@@ -17,6 +18,18 @@ class Loader(yaml.SafeLoader):
     The tags become plain data: an ordered mapping, a tuple, the dotted name of a class. Any other
     Python tag is refused, as ``SafeLoader`` does.
     """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Refuse a key that is given twice: YAML does, PyYAML keeps the last silently."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    problem = f"the key {key.value!r} is given twice"
+                    raise ComposerError(None, None, problem, key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
 
     def construct_ordered_dict(self, node: yaml.Node) -> dict[Hashable, Any]:
         pairs = self.construct_sequence(node, deep=True) if node.value else [[]]  # type: ignore[arg-type]

@@ -42,7 +42,9 @@ def test_command_prints_a_table_and_json(
     assert result["name"] == "ppo tiny" and result["target"] == 1.03
 
 
-@pytest.mark.parametrize("arguments", [["--pairs", "0"], ["--algo", "dqn"], []])
+@pytest.mark.parametrize(
+    "arguments", [["--pairs", "0"], ["--algo", "dqn"], ["--num-threads", "100000"], []]
+)
 def test_wrong_arguments_end_with_one_sentence(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -168,6 +168,18 @@ def test_paths_without_a_run(tmp_path, capsys, path):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("verb", ["diagnose", "report"])
+@pytest.mark.parametrize("path", ["", " "])
+def test_an_empty_path_is_not_this_folder(tmp_path, monkeypatch, capsys, verb, path):
+    run_folder(tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")
+    assert main([verb, path]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1 and "the path is empty" in captured.err
+    assert main(["diagnose", "."]) == 0
+
+
 def test_diagnosis_needs_neither_torch_nor_sb3(tmp_path):
     """Offline: of all sources, in a process where importing them would fail."""
     import numpy as np

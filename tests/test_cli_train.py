@@ -153,6 +153,11 @@ BAD_INPUT = {
     "flag": (("--nonsense",), "unrecognized arguments: --nonsense"),
     "flag value": (("--seed", "x"), "argument --seed: 'x' is not a whole number"),
     "choice": (("--vec-env", "threads"), "argument --vec-env: invalid choice: 'threads'"),
+    "long seed": (("--seed", "1e99"), "--seed: '1e99' is not between"),
+    "longer seed": (("--seed", "1" * 400), "--seed: '111111111111...1111111111111' is not between"),
+    "infinite seed": (("--seed", "inf"), "--seed: 'inf' is not a whole number"),
+    "no steps": (("-n", "0"), "n_timesteps=0 must be positive, or negative for that of the"),
+    "threads": (("--num-threads", "100000"), "num_threads=100000 must be at most"),
     "episodes": (("--eval-episodes", "0"), "eval_episodes=0 must be at least 1"),
     "device": (("--device", "gpu9"), "unknown device 'gpu9'"),
     "action space": (("--algo", "td3"), "td3 does not fit Sound-v0: it needs Box actions"),
@@ -164,7 +169,22 @@ BAD_INPUT = {
         ("-params", "env_wrapper:{gymnasium.wrappers.ClipReward: {low: 1}}"),
         "ClipReward refuses {'low': 1}",
     ),
-    "callback": (("-params", "callback:collections.OrderedDict"), "is no callback"),
+    "callback": (
+        ("-params", "callback:collections.OrderedDict"),
+        "callback: 'collections.OrderedDict' is no subclass of BaseCallback",
+    ),
+    "function": (
+        ("-params", "callback:os.system"),
+        "callback: 'os.system' is no subclass of BaseCallback",
+    ),
+    "callback kwargs": (
+        ("-params", "callback:{sb3_ac_ext.KLMonitorCallback: {warning: abc}}"),
+        "KLMonitorCallback refuses warning='abc': it is not of type float",
+    ),
+    "policy kwargs": (
+        ("-params", "policy_kwargs:dict(net_arc=[8])"),
+        "unknown policy_kwargs key of MlpPolicy 'net_arc', did you mean 'net_arch'?",
+    ),
     "setting": (("-params", "n_steps:0"), "n_steps: 0 is not between 1 and inf"),
     "combination": (
         ("--algo", "ppo", "-params", "n_steps:1", "n_envs:1"),
@@ -191,6 +211,7 @@ def test_bad_input_is_one_sentence(train, tmp_path, case):
         ("Sound-v0: [", "is not valid YAML, line 1"),
         ("Other-v0: {}", "has no entry for 'Sound-v0' and no 'default'"),
         ("Sound-v0: {policy: MlpPolicy}", "'n_timesteps' is missing"),
+        ("Sound-v0:\n  gamma: 1\n  gamma: 1", "line 3: the key 'gamma' is given twice"),
     ],
 )
 def test_bad_configuration(train, tmp_path, text, sentence):
@@ -236,6 +257,15 @@ def test_log_folder_that_cannot_be_written(train, tmp_path):
     assert (code, out) == (2, "")
     assert f"log folder '{tmp_path / 'file'}' cannot be written: " in err
     assert err.count("\n") == 1
+
+
+def test_tensorboard_folder_that_cannot_be_written(train, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, out, err = train("-tb", str(tmp_path / "file"))
+    assert (code, out) == (2, "")
+    assert f"TensorBoard folder '{tmp_path / 'file'}' cannot be written: " in err
+    assert err.count("\n") == 1
+    assert not list((tmp_path / "logs").rglob("*"))
 
 
 @pytest.mark.parametrize("extra", ["box2d", "mujoco"])

@@ -4,7 +4,7 @@ import gymnasium as gym
 import pytest
 import torch as th
 from stable_baselines3 import PPO, SAC, HerReplayBuffer
-from stable_baselines3.common.callbacks import CheckpointCallback
+from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
@@ -13,8 +13,21 @@ from sb3_ac_ext.config import load_config, read_table
 from sb3_ac_ext.config.constructor import constructor_parameters
 
 
+def own_wrapper(env: gym.Env, scale: float = 1.0) -> gym.Env:
+    return gym.wrappers.TransformReward(env, lambda reward: scale * reward)
+
+
 def own_schedule(progress_remaining: float) -> float:
     return 0.1 * progress_remaining
+
+
+class OwnCallback(BaseCallback):
+    def __init__(self, scale: float, limit: int | None = None):
+        super().__init__()
+        self.limit = abs(scale) + (limit or 0)
+
+    def _on_step(self) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -152,6 +165,44 @@ def test_components(load):
     assert config.environment.vec_env_wrapper[0].kwargs == {"raise_exception": True}
 
 
+def test_a_component_is_checked_before_it_is_called(load, tmp_path):
+    for key in ("callback", "env_wrapper", "vec_env_wrapper"):
+        with pytest.raises(ValueError, match=f"^{key}: 'os.mkdir' is no subclass"):
+            load(f"{key}: [os.mkdir: {{path: {tmp_path / 'made'}}}]")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_function_may_wrap_an_environment(load):
+    config = load("env_wrapper: {tests.test_config.own_wrapper: {scale: 2}}")
+    (wrapper,) = config.environment.env_wrapper
+    env = wrapper.build(gym.make("CartPole-v1"))
+    env.reset(seed=0)
+    assert env.step(0)[1] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ("{scale: 2, limit: x}", "limit='x': it is not of type int or null"),
+        ("{scale: [1]}", r"scale=\[1\]: it is not of type float"),
+        ("{scal: 2}", "{'scal': 2}: .*unexpected keyword argument 'scal'"),
+    ],
+)
+def test_a_refused_keyword_is_named(load, keywords, message):
+    (component,) = load(f"callback: {{tests.test_config.OwnCallback: {keywords}}}").callbacks
+    with pytest.raises(ValueError, match=f"OwnCallback refuses {message}"):
+        component.build()
+
+
+def test_merged_yaml_keys_may_be_overridden(load):
+    text = (
+        "Base-v0: &base {policy: MlpPolicy, n_timesteps: 1, gamma: 0.9}\n"
+        "Mid-v0: &mid {<<: *base, gamma: 0.8}\n"
+        "Some-v0: {<<: *mid, gamma: 0.7}\n"
+    )
+    assert load(text, head="").hyperparameters["gamma"] == 0.7
+
+
 @pytest.mark.parametrize(
     ("text", "noise"),
     [
@@ -199,6 +250,13 @@ def test_noise(load, text, noise):
         ("ppo", "env_wrapper: no_such.Wrapper", "env_wrapper: there is no module"),
         ("ppo", "env_wrapper: {a.B: 1, c.D: 2}", "env_wrapper: .*check the indentation"),
         ("ppo", "env_wrapper: 3", "env_wrapper: 3 is neither"),
+        ("ppo", "callback: gymnasium.Wrapper", "callback: '.*' is no subclass of BaseCallback"),
+        ("ppo", "env_wrapper: os.mkdir", "'os.mkdir' is no subclass of Wrapper, nor a Python fun"),
+        ("ppo", "env_wrapper: builtins.dict", "'builtins.dict' is no subclass of Wrapper"),
+        ("ppo", "vec_env_wrapper: os.walk", "'os.walk' is no subclass of VecEnvWrapper"),
+        ("ppo", "policy_kwargs: {net_arc: [8]}", "'net_arc', did you mean 'net_arch'"),
+        ("dqn", "policy_kwargs: {log_std_init: 1}", "unknown policy_kwargs key of MlpPolicy"),
+        ("ppo", "gamma: 0.9, gamma: 0.8", "line 1: the key 'gamma' is given twice"),
         ("ppo", "callback: {gymnasium.wrappers.ClipAction: 3}", "must be a mapping, not 3"),
         ("sac", "replay_buffer_class: Nope", "replay_buffer_class: 'Nope'"),
         ("td3", "noise_type: gaussian, noise_std: 1", "unknown noise_type 'gaussian'"),
@@ -221,6 +279,7 @@ def test_bad_settings_are_named(load, algo, text, message):
         ("policy: MlpPolicyy, n_timesteps: 1", "'MlpPolicyy', did you mean 'MlpPolicy'"),
         ("policy: a.B, n_timesteps: 1", "policy: there is no module 'a'"),
         ("policy: 3, n_timesteps: 1", "policy: 3"),
+        ("policy: os.mkdir, n_timesteps: 1", "policy: 'os.mkdir' is neither a name nor a subcl"),
     ],
 )
 def test_what_every_entry_needs(load, head, message):

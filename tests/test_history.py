@@ -105,6 +105,22 @@ def test_steps_that_go_back_within_a_run_are_an_error(tmp_path):
         read_history(path)
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('{"kind": "snapshot", "step": 1, "values": {}}', "history: field 'seconds' is missing$"),
+        ('{"step": 1}', "history: field 'kind' is missing$"),
+        ("[1, 2]", "history: it is not a JSON object$"),
+    ],
+)
+def test_a_line_that_is_json_but_no_snapshot_is_an_error(tmp_path, line, sentence):
+    path = written(tmp_path / "monitor.jsonl", RunInfo())
+    path.write_text(path.read_text() + line + "\n")
+    written(path, *snapshots(2))
+    with pytest.raises(ValueError, match=f"line 2 is not a line of a monitor {sentence}"):
+        read_history(path)
+
+
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="cannot read"):
         read_history(tmp_path / "monitor.jsonl")

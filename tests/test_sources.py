@@ -307,10 +307,11 @@ def npz_of_objects(path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda p: p.write_bytes(b"PK\x03\x04 broken"), "not a readable npz archive"),
-        (lambda p: p.write_bytes(b""), "not a readable npz archive"),
-        (lambda p: np.save(p.open("wb"), np.zeros(3)), "not a readable npz archive"),
-        (npz_of_objects, "not a readable npz archive"),  # would have to be unpickled
+        (lambda p: p.write_bytes(b"PK\x03\x04 broken"), "not a readable npz file"),
+        (lambda p: p.write_bytes(b""), "not a readable npz file"),
+        (lambda p: np.save(p.open("wb"), np.zeros(3)), "not a readable npz file"),
+        (lambda p: p.write_bytes(bytes(range(100, 200))), "npz file: it is no zip archive$"),
+        (npz_of_objects, "npz file: it holds Python objects$"),  # would have to be unpickled
         (lambda p: np.savez(p, a=np.zeros(3)), "no array 'timesteps'"),
         (lambda p: evaluations(p, [1, 2], [[1.0]]), "do not fit each other"),
         (lambda p: evaluations(p, [1], [["x"]]), "not numbers"),
@@ -331,7 +332,7 @@ def test_a_bad_npz_is_one_sentence(tmp_path, make, message):
 def test_a_truncated_npz(tmp_path):
     path = evaluations(tmp_path / "evaluations.npz", [1, 2], np.ones((2, 50)))
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(ValueError, match="not a readable npz archive"):
+    with pytest.raises(ValueError, match="not a readable npz file"):
         load_history(path)
 
 

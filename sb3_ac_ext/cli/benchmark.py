@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
     import torch as th
 
     from sb3_ac_ext.benchmark.overhead import measure, works
+    from sb3_ac_ext.run_spec import check_threads
 
+    check_threads(args.num_threads)
     th.set_num_threads(args.num_threads)
     chosen = [w for w in works() if args.algo is None or w.name.split()[0] in args.algo]
     results = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sb3_ac_ext.cli.arguments import run_path
 from sb3_ac_ext.monitoring.records import encode_number
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("path", type=Path, metavar="RUN", help="run folder, file or log folder")
+    parser.add_argument("path", type=run_path, metavar="RUN", help="run folder, file or log folder")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--verbose", action="store_true", help="all causes, and each finding with its details"

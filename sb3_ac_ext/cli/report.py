@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sb3_ac_ext.cli.arguments import run_path
+
 _DESCRIPTION = """\
 Write the report of a run, ours or one that never had our callback, as one HTML file that needs no
 network. RUN is anything that `sb3-ac diagnose` takes for a single run.
@@ -22,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("path", type=Path, metavar="RUN", help="run folder or file")
+    parser.add_argument("path", type=run_path, metavar="RUN", help="run folder or file")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help=f"default: {DEFAULT_NAME} in the folder"
     )

@@ -8,12 +8,12 @@ report.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sb3_ac_ext import registry
+from sb3_ac_ext.cli.arguments import read_whole_number
 from sb3_ac_ext.quiet import say
 from sb3_ac_ext.run_spec import VEC_ENVS, RunSpec
 
@@ -25,21 +25,6 @@ FAILED, INTERRUPTED = 1, 130
 _PAIRS = ("hyperparams", "env_kwargs", "eval_env_kwargs")
 
 
-def whole_number(text: str) -> int:
-    """
-    :param text: ``100000`` or ``1e5``
-    :raises argparse.ArgumentTypeError: if it is not a whole number
-    """
-    for read in (int, float):
-        try:
-            number = read(text)
-        except ValueError:
-            continue
-        if math.isfinite(number) and number == int(number):
-            return int(number)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-
-
 # flags, help, and what else argparse needs; the default of each comes from RunSpec
 _Flag = tuple[tuple[str, ...], str, Mapping[str, Any]]
 _WHAT: tuple[_Flag, ...] = (
@@ -47,10 +32,10 @@ _WHAT: tuple[_Flag, ...] = (
     (("--env",), "environment id", {}),
     (
         ("-n", "--n-timesteps"),
-        "environment steps (-1: the configuration's)",
-        {"type": whole_number},
+        "environment steps (negative: the configuration's)",
+        {"type": read_whole_number},
     ),
-    (("--seed",), "seed of all generators (negative: a random one)", {"type": whole_number}),
+    (("--seed",), "seed of all generators (negative: a random one)", {"type": read_whole_number}),
     (("-i", "--trained-agent"), "model (.zip) to continue training from", {}),
     (("--gym-packages",), "modules to import, because they register environments", {"nargs": "+"}),
 )
@@ -61,30 +46,30 @@ _SETTINGS: tuple[_Flag, ...] = (
     (("--eval-env-kwargs",), "key:value arguments of the evaluation environment", {"nargs": "+"}),
     (("--vec-env",), "workers in this process or in their own", {"choices": VEC_ENVS}),
     (("--device",), "PyTorch device", {}),
-    (("--num-threads",), "PyTorch threads (-1: its own choice)", {"type": whole_number}),
+    (("--num-threads",), "PyTorch threads (-1: its own choice)", {"type": read_whole_number}),
 )
 _EVALUATION: tuple[_Flag, ...] = (
-    (("--eval-freq",), "steps between evaluations (negative: none)", {"type": whole_number}),
-    (("--eval-episodes",), "episodes per evaluation", {"type": whole_number}),
-    (("--n-eval-envs",), "environments to evaluate in", {"type": whole_number}),
-    (("--canary-freq",), "steps between canary evaluations (0: none)", {"type": whole_number}),
-    (("--canary-episodes",), "episodes per canary evaluation", {"type": whole_number}),
+    (("--eval-freq",), "steps between evaluations (negative: none)", {"type": read_whole_number}),
+    (("--eval-episodes",), "episodes per evaluation", {"type": read_whole_number}),
+    (("--n-eval-envs",), "environments to evaluate in", {"type": read_whole_number}),
+    (("--canary-freq",), "steps between canary evaluations (0: none)", {"type": read_whole_number}),
+    (("--canary-episodes",), "episodes per canary evaluation", {"type": read_whole_number}),
 )
 _OUTPUT: tuple[_Flag, ...] = (
     (("-f", "--log-folder"), "where run folders are made", {}),
     (("-uuid", "--uuid"), "add a unique id to the run folder", {"action": "store_true"}),
-    (("--save-freq",), "steps between checkpoints (negative: none)", {"type": whole_number}),
+    (("--save-freq",), "steps between checkpoints (negative: none)", {"type": read_whole_number}),
     (("--save-replay-buffer",), "save the replay buffer too", {"action": "store_true"}),
     (("-tb", "--tensorboard-log"), "folder for TensorBoard", {}),
     (
         ("--log-interval",),
         "SB3's log interval (-1: its own, -2: no logging)",
-        {"type": whole_number},
+        {"type": read_whole_number},
     ),
     (
         ("--verbose",),
         "0 errors only, 1 findings and verdict, 2 SB3's output too",
-        {"type": whole_number},
+        {"type": read_whole_number},
     ),
     (("-P", "--progress"), "live display even without a terminal", {"action": "store_true"}),
     (("--no-report",), "write no report.html", {"action": "store_false", "dest": "report"}),

@@ -11,12 +11,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import ConstantSchedule
 
 from sb3_ac_ext import registry
+from sb3_ac_ext.config.annotations import annotated_types
 from sb3_ac_ext.config.components import Component, parse_components
-from sb3_ac_ext.config.constructor import (
-    annotated_types,
-    constructor_parameters,
-    parse_constructor,
-)
+from sb3_ac_ext.config.constructor import constructor_parameters, parse_constructor
 from sb3_ac_ext.config.environment import ENVIRONMENT_KEYS, EnvironmentConfig, pop_environment
 from sb3_ac_ext.config.files import config_path, read_table, select_entry
 from sb3_ac_ext.config.noise import ActionNoiseConfig, pop_noise

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import types
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from stable_baselines3.common.policies import BasePolicy
+
+from sb3_ac_ext.config.annotations import SCALARS, annotated_types, signature, type_names
 from sb3_ac_ext.config.environment import parse_mapping
 from sb3_ac_ext.config.numbers import check_range, is_number, whole_number
 from sb3_ac_ext.literals import resolve_class
@@ -19,7 +20,8 @@ _RESERVED = frozenset(
     {"self", "env", "tensorboard_log", "verbose", "seed", "device", "_init_setup_model"}
 )
 _SCHEDULES = frozenset({"learning_rate", "clip_range", "clip_range_vf"})
-_SCALARS = frozenset({int, float, bool, str, type(None)})
+# Every policy is given these by its algorithm.
+_POLICY_GIVEN = frozenset({"observation_space", "action_space", "lr_schedule"})
 
 
 def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:
@@ -31,21 +33,13 @@ def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:
     for base in cls.__mro__:
         if "__init__" not in vars(base):
             continue
-        parameters = _signature(vars(base)["__init__"]).parameters.values()
+        parameters = signature(vars(base)["__init__"]).parameters.values()
         for parameter in parameters:
             if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 found.setdefault(parameter.name, parameter)
         if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
             break
     return {name: found[name] for name in found if name not in _RESERVED}
-
-
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """With annotations that are text turned into types, where their names are known."""
-    try:
-        return inspect.signature(function, eval_str=True)
-    except NameError:
-        return inspect.signature(function)
 
 
 def parse_constructor(entry: Mapping[str, Any], cls: type) -> dict[str, Any]:
@@ -56,7 +50,9 @@ def parse_constructor(entry: Mapping[str, Any], cls: type) -> dict[str, Any]:
     :raises ValueError: naming the key and the value that it cannot have
     """
     parameters = constructor_parameters(cls)
-    return {key: _value(key, value, cls, parameters[key]) for key, value in entry.items()}
+    kwargs = {key: _value(key, value, cls, parameters[key]) for key, value in entry.items()}
+    _check_policy_kwargs(kwargs, cls)
+    return kwargs
 
 
 def _value(key: str, value: Any, cls: type, parameter: inspect.Parameter) -> Any:
@@ -74,17 +70,32 @@ def _value(key: str, value: Any, cls: type, parameter: inspect.Parameter) -> Any
 
 
 def _policy(value: Any, cls: type) -> Any:
-    if not isinstance(value, str):
-        if not isinstance(value, type):
-            raise ValueError(f"policy: {value!r} is neither a name nor a class")
+    if isinstance(value, str) and "." not in value:
+        aliases = _policy_aliases(cls)
+        if value not in aliases:
+            raise unknown(f"policy of {cls.__name__}", value, aliases)
         return value
-    if "." in value:
-        with about("policy"):
-            return import_name(value)
-    aliases: Mapping[str, type] = getattr(cls, "policy_aliases", {})
-    if value not in aliases:
-        raise unknown(f"policy of {cls.__name__}", value, aliases)
-    return value
+    with about("policy"):
+        policy = import_name(value) if isinstance(value, str) else value
+    if not (isinstance(policy, type) and issubclass(policy, BasePolicy)):
+        raise ValueError(f"policy: {value!r} is neither a name nor a subclass of BasePolicy")
+    return policy
+
+
+def _policy_aliases(cls: type) -> Mapping[str, type]:
+    return getattr(cls, "policy_aliases", {})
+
+
+def _check_policy_kwargs(kwargs: Mapping[str, Any], cls: type) -> None:
+    """Of the policies that have a name: a class of one's own may read keywords in its own way."""
+    policy = kwargs.get("policy")
+    if not isinstance(policy, str):
+        return
+    policy_cls = _policy_aliases(cls)[policy]
+    accepted = set(constructor_parameters(policy_cls)) - _POLICY_GIVEN
+    for name in kwargs.get("policy_kwargs") or {}:
+        if name not in accepted:
+            raise unknown(f"policy_kwargs key of {policy}", name, accepted)
 
 
 def _schedule(key: str, value: Any) -> Any:
@@ -112,22 +123,10 @@ def _resolved(key: str, value: Any) -> Any:
     return value
 
 
-def annotated_types(parameter: inspect.Parameter) -> frozenset[Any]:
-    """The types that a parameter's annotation names: several for a union.
-
-    :param parameter: of a constructor
-    """
-    hint = parameter.annotation
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return frozenset(typing.get_args(hint))
-    return frozenset({hint})
-
-
 def _scalar(key: str, value: Any, accepted: frozenset[Any]) -> Any:
     if is_number(value) and accepted & {int, float}:
         check_range(value, key)
         return value if float in accepted else whole_number(value, key, least=None)
-    if type(value) in accepted or not accepted <= _SCALARS:
+    if type(value) in accepted or not accepted <= SCALARS:
         return value
-    words = sorted("null" if kind is type(None) else kind.__name__ for kind in accepted)
-    raise ValueError(f"{key}: {value!r} is not of type {' or '.join(words)}")
+    raise ValueError(f"{key}: {value!r} is not of type {type_names(accepted)}")

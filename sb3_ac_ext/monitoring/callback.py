@@ -17,7 +17,7 @@ from sb3_ac_ext.monitoring.describe import describe
 from sb3_ac_ext.monitoring.detectors import Detector, default_detectors
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.neutral import undisturbed
-from sb3_ac_ext.monitoring.observed import ObservedCall
+from sb3_ac_ext.monitoring.observed import unwatch, watch_next_train
 from sb3_ac_ext.monitoring.recorder import Recorder
 from sb3_ac_ext.monitoring.records import RunInfo, Snapshot, Verdict
 from sb3_ac_ext.monitoring.rollout import RolloutCollector
@@ -39,8 +39,8 @@ class DiagnosticsCallback(BaseCallback):
     judged.
 
     One snapshot is taken per update, or per ``every`` steps where updates are smaller. Observation
-    brackets single calls of ``model.train()``: the instance attribute that does so removes itself
-    when the call begins, and all hooks go when it ends, by an exception too.
+    brackets single calls of ``model.train()``: the instance attribute that does so is gone when the
+    call begins, ``save()`` leaves it out, and all hooks go when the call ends, by an exception too.
 
     :param every: least environment steps between snapshots; by default 1,000, or 4,000 where
         on-policy updates are smaller than that; fewer in short runs (a twentieth of the budget),
@@ -94,7 +94,6 @@ class DiagnosticsCallback(BaseCallback):
         self._sinks: list[Sink] = []
         self._signals: list[Signal] = []
         self._pending: View | None = None
-        self._update: ObservedCall | None = None
         self._alarmed = self._open = False
         self.history = History()
         self.verdict = Verdict("not enough evidence")
@@ -109,14 +108,14 @@ class DiagnosticsCallback(BaseCallback):
         start = time.perf_counter()
         with undisturbed(self.model):
             not_observed = self._choose_signals()
-            for signal in self._signals:
-                signal.attach(self.model)
+            self._readings = Readings(self._signals)
+            self._readings.attach(self.model)
         self._prepare(describe(self.model, not_observed))
         self._started = self._cut = self._shown = start
         self._clock = Clock(callback=time.perf_counter() - start)
 
     def _on_rollout_start(self) -> None:
-        self._disarm()
+        unwatch(self.model, self._around_update)
         if self._pending is not None:  # no update came: off-policy before learning_starts
             self._snapshot(self._pending)
         self._rollout_began = time.perf_counter()
@@ -137,7 +136,7 @@ class DiagnosticsCallback(BaseCallback):
         if last or self.num_timesteps - self._last_step >= self._every:
             self._await_update(last)
         elif self._n_rollouts % self._stride == 0:
-            self._arm()
+            watch_next_train(self.model, self._around_update)
         if now - self._shown > 0.2:
             self._shown = now
             for sink in self._sinks:
@@ -153,24 +152,17 @@ class DiagnosticsCallback(BaseCallback):
         rollout = self._rollouts.cut(self.model)
         window = self._recorder.cut()
         view = View(self.model, self.num_timesteps, window, rollout, final=last)
-        for signal in self._signals:
-            signal.before_update(view)
+        self._readings.before_update(view)
         self._pending = view
-        self._arm()
-
-    def _arm(self) -> None:
-        self._update = ObservedCall(self.model, "train", self._around_update)
-        self._update.arm()
-
-    def _disarm(self) -> None:
-        if self._update is not None:
-            self._update.disarm()
+        watch_next_train(self.model, self._around_update)
 
     def _around_update(self, train: Callable[[], None]) -> None:
+        if not self._open or self.model.start_time != self._learn_id:
+            train()  # left over from a learn() that another callback ended by an exception
+            return
         start = time.perf_counter()
         with ExitStack() as stack:
-            for signal in self._signals:
-                stack.enter_context(signal.around_update(self.model))
+            self._readings.enter(stack, self.model)
             hooked = time.perf_counter()
             train()
             trained = time.perf_counter()
@@ -222,9 +214,9 @@ class DiagnosticsCallback(BaseCallback):
         self._stride = max(1, updates // max(1, min(_OBSERVED_UPDATES, updates // 10)))
         self._recorder = Recorder(self.training_env)
         self._rollouts = RolloutCollector()
-        self._readings = Readings(self._signals)
         self._pending = None
         self._last_step = self.num_timesteps
+        self._learn_id = self.model.start_time
         self._n_rollouts = 0
         self._alarmed = False
         self._open = True
@@ -243,7 +235,7 @@ class DiagnosticsCallback(BaseCallback):
         self.num_timesteps = self.model.num_timesteps
         if error is not None:
             self.history.notes.append(f"training ended by {type(error).__name__}: {error}")
-        self._disarm()
+        unwatch(self.model, self._around_update)
         rest = self._pending or View(self.model, self.num_timesteps, self._recorder.cut())
         rest.final = error is None
         self._snapshot(rest)
@@ -263,7 +255,7 @@ class DiagnosticsCallback(BaseCallback):
             warnings.warn(f"no report: {path} cannot be written: {error.strerror}", stacklevel=2)
 
     def _detach(self) -> None:
-        self._disarm()
+        unwatch(self.model, self._around_update)
         for signal in self._signals:
             signal.detach()
 

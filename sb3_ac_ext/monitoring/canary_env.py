@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec, WrapperSpec, load_env_creator
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
@@ -41,9 +41,9 @@ def rebuild(env: VecEnv, n_envs: int) -> VecEnv:
     while isinstance(base, VecEnvWrapper):
         layers.append(base)
         base = base.venv
-    spec = _rebuildable_spec(base)
+    spec, outer = _rebuildable_spec(base)
     try:
-        rebuilt: VecEnv = DummyVecEnv([lambda: Monitor(gym.make(spec))] * n_envs)
+        rebuilt: VecEnv = DummyVecEnv([lambda: _make(spec, outer)] * n_envs)
     except Exception as error:
         raise CannotRebuild(f"gymnasium cannot make {spec.id} again: {error}") from None
     for layer in reversed(layers):
@@ -54,7 +54,16 @@ def rebuild(env: VecEnv, n_envs: int) -> VecEnv:
     return rebuilt
 
 
-def _rebuildable_spec(base: VecEnv) -> EnvSpec:
+def _make(spec: EnvSpec, outer: tuple[WrapperSpec, ...]) -> gym.Env[Any, Any]:
+    """Monitor stands where it stands in training: below it lies what it counts."""
+    env: Any = Monitor(gym.make(spec))
+    for wrapper in outer:
+        env = load_env_creator(wrapper.entry_point)(env=env, **(wrapper.kwargs or {}))
+    return env  # type: ignore[no-any-return]
+
+
+def _rebuildable_spec(base: VecEnv) -> tuple[EnvSpec, tuple[WrapperSpec, ...]]:
+    """The spec up to Monitor, and the wrappers above it."""
     try:
         spec = base.get_attr("spec", 0)[0]
         inner = [type(e).__name__ for e in _chain(base)]
@@ -68,9 +77,18 @@ def _rebuildable_spec(base: VecEnv) -> EnvSpec:
     if unknown or any(wrapper.kwargs is None for wrapper in wrappers):
         names = unknown or [w.name for w in wrappers if w.kwargs is None]
         raise CannotRebuild(f"wrapper {names[0]} cannot be rebuilt from its arguments")
+    learning = [w.name for w in wrappers if w.name in _NORMALISERS]
+    if learning:
+        raise CannotRebuild(f"{learning[0]} keeps running statistics that cannot be copied")
+    names = [wrapper.name for wrapper in spec.additional_wrappers]
+    below = names.index("Monitor") if "Monitor" in names else len(wrappers)
     rebuilt: EnvSpec = deepcopy(spec)
-    rebuilt.additional_wrappers = tuple(wrappers)
-    return rebuilt
+    rebuilt.additional_wrappers = tuple(wrappers[:below])
+    rebuilt.kwargs.pop("render_mode", None)
+    return rebuilt, tuple(wrappers[below:])
+
+
+_NORMALISERS = ("NormalizeObservation", "NormalizeReward")
 
 
 _MADE_BY_GYM = ("TimeLimit", "PatchedTimeLimit", "OrderEnforcing", "PassiveEnvChecker")

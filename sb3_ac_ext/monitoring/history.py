@@ -177,7 +177,7 @@ def read_history(path: Path | str) -> History:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number < len(lines) or reader.info is None:
                 raise ValueError(
-                    f"{path} line {number} is not a line of a monitor history: {error}"
+                    f"{path} line {number} is not a line of a monitor history: {_reason(error)}"
                 ) from None
             reader.notes.append(f"{path.name}: the last line was torn and is dropped")
     if reader.info is None:
@@ -185,6 +185,10 @@ def read_history(path: Path | str) -> History:
     history = History(reader.info, reader.snapshots)
     history.notes.extend(reader.notes)
     return history
+
+
+def _reason(error: Exception) -> str:
+    return f"field {error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 class _Reader:
@@ -197,7 +201,9 @@ class _Reader:
         self._name = name
         self._restarted = False
 
-    def read(self, data: dict[str, Any]) -> None:
+    def read(self, data: Any) -> None:
+        if not isinstance(data, dict):
+            raise ValueError("it is not a JSON object")
         kind = data.pop("kind")
         if kind == "run":
             self.info = RunInfo.from_json(data)

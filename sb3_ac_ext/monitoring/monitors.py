@@ -20,6 +20,8 @@ from sb3_ac_ext.monitoring.detectors import (
     QGrowth,
     SameAction,
     WorkerRewards,
+    WorkerSign,
+    WorkerSilent,
 )
 from sb3_ac_ext.monitoring.signals import (
     ActionSignal,
@@ -195,6 +197,6 @@ class WorkerRewardCallback(DiagnosticsCallback):
             every,
             canary_freq=0,
             signals=[EpisodeSignal(), RewardSignal()],
-            detectors=[WorkerRewards(ratio), NonFinite()],
+            detectors=[WorkerRewards(ratio), WorkerSign(), WorkerSilent(), NonFinite()],
             verbose=verbose,
         )

@@ -1,48 +1,70 @@
-"""Bracket a single call of a method, leaving nothing behind whatever happens in it."""
+"""Bracket a single call of a model's ``train()``, whoever else watches it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 _ABSENT = object()
+_NAME = "train"
+_SAVE_HOOK = "_excluded_save_params"
+
+Around = Callable[[Callable[[], Any]], Any]
 
 
-class ObservedCall:
-    """Replaces ``owner.name`` by ``around(original)`` for exactly one call.
+class _Replacement:
+    """Stands in for ``model.train`` as an instance attribute until the next call, or removal.
 
-    The replacement is an instance attribute that is taken away before the original runs, so
-    neither an exception nor ``save()`` meets it. An instance attribute of the same name that was
-    there before comes back.
-
-    :param owner: whose method is observed
-    :param name: of the method
-    :param around: receives the original with its arguments bound, and must call it
+    One per model, shared by all callbacks that watch it. While it is there, ``model.save()`` leaves
+    it out. An instance attribute that was there before comes back.
     """
 
-    def __init__(self, owner: Any, name: str, around: Callable[[Callable[[], Any]], Any]) -> None:
-        self._owner, self._name, self._around = owner, name, around
-        self._armed = False
-        self._previous: Any = _ABSENT
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._previous = model.__dict__.get(_NAME, _ABSENT)
+        self._original = getattr(model, _NAME)
+        self.watchers: list[Around] = []
+        excluded = getattr(model, _SAVE_HOOK, list)
+        model.__dict__[_SAVE_HOOK] = lambda: [*excluded(), _NAME, _SAVE_HOOK]
+        model.__dict__[_NAME] = self
 
-    def arm(self) -> None:
-        if self._armed or not hasattr(self._owner, self._name):
-            return
-        self._previous = self._owner.__dict__.get(self._name, _ABSENT)
-        original = getattr(self._owner, self._name)
-
-        def once(*args: Any, **kwargs: Any) -> Any:
-            self.disarm()
-            return self._around(lambda: original(*args, **kwargs))
-
-        self._owner.__dict__[self._name] = once
-        self._armed = True
-
-    def disarm(self) -> None:
-        if not self._armed:
-            return
-        self._armed = False
+    def remove(self) -> None:
+        self._model.__dict__.pop(_SAVE_HOOK, None)
         if self._previous is _ABSENT:
-            self._owner.__dict__.pop(self._name, None)
+            self._model.__dict__.pop(_NAME, None)
         else:
-            self._owner.__dict__[self._name] = self._previous
+            self._model.__dict__[_NAME] = self._previous
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.remove()
+        call: Callable[[], Any] = partial(self._original, *args, **kwargs)
+        for around in self.watchers:
+            call = partial(around, call)
+        return call()
+
+
+def watch_next_train(model: Any, around: Around) -> None:
+    """Run ``around(train)`` in place of the model's next ``train()``, which it must call.
+
+    Nothing is left on the model once that call begins, so an exception in it leaves nothing either.
+
+    :param model: an SB3 algorithm; one without ``train``, such as ARS, is left alone
+    :param around: receives ``train`` with its arguments bound
+    """
+    if not hasattr(model, _NAME):
+        return
+    current = model.__dict__.get(_NAME)
+    if not isinstance(current, _Replacement):
+        current = _Replacement(model)
+    if around not in current.watchers:
+        current.watchers.append(around)
+
+
+def unwatch(model: Any, around: Around) -> None:
+    """Take back :func:`watch_next_train`; harmless when there is nothing to take back."""
+    current = model.__dict__.get(_NAME)
+    if isinstance(current, _Replacement) and around in current.watchers:
+        current.watchers.remove(around)
+        if not current.watchers:
+            current.remove()

@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecEnv, VecMonitor, is_vecenv_wrapped
+from stable_baselines3.common.vec_env import (
+    VecEnv,
+    VecMonitor,
+    is_vecenv_wrapped,
+    unwrap_vec_normalize,
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Recorder:
         self._n_envs = env.num_envs
         monitored = is_vecenv_wrapped(env, VecMonitor) or all(env.env_is_wrapped(Monitor))
         self._running = None if monitored else np.zeros((2, self._n_envs))
+        self._normaliser = unwrap_vec_normalize(env)
         self._clear()
 
     def _clear(self) -> None:
@@ -76,6 +82,8 @@ class Recorder:
 
         :return: whether rewards and observations are all finite
         """
+        if "rewards" not in step_locals:  # ARS steps its environments out of sight
+            return True
         rewards = step_locals["rewards"].copy()
         dones = step_locals["dones"].copy()
         self._rewards.append(rewards)
@@ -84,7 +92,8 @@ class Recorder:
         self._actions.append(step_locals["actions"] if actions is None else actions)
         self._last_obs = step_locals["new_obs"]
         if self._running is not None:
-            self._running[0] += rewards
+            normaliser = self._normaliser
+            self._running[0] += rewards if normaliser is None else normaliser.get_original_reward()
             self._running[1] += 1
         if np.count_nonzero(dones):
             self._finish_episodes(dones, step_locals["infos"])

@@ -43,6 +43,15 @@ def sample_batch(model: BaseAlgorithm) -> Any | None:
         return None
 
 
+def largest_reward(model: BaseAlgorithm) -> float:
+    """Largest magnitude of the rewards that the buffer holds, normalised as the targets are."""
+    buffer: Any = model.replay_buffer  # type: ignore[attr-defined]
+    if buffer.size() == 0:
+        return 0.0
+    stored = buffer._normalize_reward(buffer.rewards[: buffer.size()], model._vec_normalize_env)
+    return float(np.nanmax(np.abs(stored)))
+
+
 @dataclass(frozen=True)
 class Recent:
     """The newest transitions of the replay buffer; first axis is time, second the worker.

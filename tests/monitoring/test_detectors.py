@@ -24,6 +24,8 @@ from sb3_ac_ext.monitoring.detectors import (
     RewardCrash,
     SameAction,
     WorkerRewards,
+    WorkerSign,
+    WorkerSilent,
     default_detectors,
 )
 from sb3_ac_ext.monitoring.history import History
@@ -121,6 +123,7 @@ def test_gradient_spike_is_relative_to_the_run_itself() -> None:
 
 def test_q_bound_needs_two_snapshots() -> None:
     assert not findings(QBound(), table({"q/bound_ratio": [0.9, 1.5, 0.9, 1.05, 1.05]}))
+    assert not findings(QBound(), table({"q/bound_ratio": [4.3, 4.1, 3.0, 1.5, 0.9]}))
     [finding] = findings(QBound(), table({"q/bound_ratio": [0.9, 1.5, 2.0]}))
     assert finding.severity is CRITICAL and finding.since == 200
 
@@ -134,20 +137,36 @@ def test_q_growth_needs_growth_and_bias() -> None:
     assert not findings(QGrowth(), table({**steady, "q/bias_relative": [9.0] * 12}))
 
 
-def scales(rows: list[list[float]]) -> History:
-    return table({}, {"rewards/worker_scale": rows, "rewards/worker_mean": rows})
+def workers(
+    rows: list[list[float]], spread: float = 0.1, steps: float = 256.0, zero: Any = None
+) -> History:
+    """Rewards whose magnitudes have the given means and lie within ``spread`` of them."""
+    scale = np.array(rows)
+    size = np.abs(scale)
+    arrays = {
+        "rewards/worker_scale": size,
+        "rewards/worker_abs_mean": size,
+        "rewards/worker_mean": scale,
+        "rewards/worker_std": spread * size,
+        "rewards/worker_q25": size * (1.0 - spread),
+        "rewards/worker_q75": size * (1.0 + spread),
+        "rewards/worker_zero_share": np.zeros_like(scale) if zero is None else np.array(zero),
+    }
+    columns = {"rewards/steps": [steps] * len(rows)}
+    return table(columns, {name: values.tolist() for name, values in arrays.items()})
 
 
 def test_a_worker_ten_times_larger_is_named_after_two_snapshots() -> None:
     normal, broken = [1.0, 1.1, 0.9, 1.0], [1.0, 1.1, 9.0, 1.0]
-    found = findings(WorkerRewards(), scales([normal] * 3 + [broken] * 3))
+    found = findings(WorkerRewards(), workers([normal] * 3 + [broken] * 3))
     assert found[0].worker == 2 and found[0].step == 500 and found[0].since == 300
     assert found[0].severity is CRITICAL and found[0].value == pytest.approx(9.0)
     assert "worker 2" in found[0].message and "since step 300" in found[0].message
 
 
-def test_a_worker_four_times_larger_takes_three() -> None:
-    found = findings(WorkerRewards(), scales([[1.0, 1.0, 1.0, 4.0]] * 3))
+def test_a_ratio_that_is_not_steady_takes_three() -> None:
+    drifting = [[1.0, 1.0, 1.0, factor] for factor in (4.0, 5.5, 7.5)]
+    found = findings(WorkerRewards(), workers(drifting))
     assert [finding.step for finding in found] == [300]
 
 
@@ -162,12 +181,41 @@ def test_a_worker_four_times_larger_takes_three() -> None:
     ids=["spread", "changing", "two-workers", "silent-worker"],
 )
 def test_workers_that_are_not_persistently_apart(rows: list[list[float]]) -> None:
-    assert not findings(WorkerRewards(), scales(rows))
+    assert not findings(WorkerRewards(), workers(rows))
+
+
+def test_overlapping_magnitudes_need_fifteen_snapshots_and_three_thousand_steps() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.lognormal(0.0, 1.0, size=(40, 4)) * [1.0, 1.0, 10.0, 1.0]
+    found = findings(WorkerRewards(), workers(rows.tolist(), spread=0.95, steps=250.0))
+    assert 1500 <= found[0].step <= 3000 and found[0].worker == 2
+    assert not findings(WorkerRewards(), workers(rows.tolist(), spread=0.95, steps=50.0))
+
+
+def test_a_nearly_solved_task_with_unlucky_episodes_is_healthy() -> None:
+    """Magnitudes as in Pendulum: small once upright, large in an episode that fails."""
+    rng = np.random.default_rng(0)
+    for n_envs in (3, 4, 8, 16):
+        upright = rng.lognormal(np.log(0.05), 1.0, size=(400, n_envs))
+        hanging = rng.uniform(7.0, 11.0, size=(400, n_envs))
+        rows = np.where(rng.random((400, n_envs)) < 0.05, hanging, upright)
+        assert not findings(WorkerRewards(), workers(rows.tolist(), spread=0.9, steps=200.0))
+
+
+def test_a_silent_worker_among_paying_ones() -> None:
+    rows, zero = [[1.0, 1.0, 0.0, 1.0]] * 4, [[0.1, 0.0, 1.0, 0.2]] * 4
+    found = findings(WorkerSilent(), workers(rows, zero=zero))
+    assert found[0].worker == 2 and found[0].step == 300
+    sparse = [[0.99, 0.98, 1.0, 0.97]] * 4
+    assert not findings(WorkerSilent(), workers(rows, zero=sparse))
 
 
 def test_a_worker_of_the_opposite_sign() -> None:
-    found = findings(WorkerRewards(), scales([[-1.0, -1.1, 0.9, -1.0]] * 4))
+    found = findings(WorkerSign(), workers([[-1.0, -1.1, 0.9, -1.0]] * 4))
     assert found[0].worker == 2 and found[0].causes == {"worker_reward_sign": 1.0}
+    chance = workers([[-0.1, -0.1, 0.1, -0.1]] * 4, spread=20.0)
+    assert not findings(WorkerSign(), chance)
+    assert not findings(WorkerSign(), workers([[-1.0, 1.0, -1.0]] * 4))
 
 
 def gap(p_value: float, effect: float, difference: float, n: int = 10) -> History:
@@ -236,7 +284,7 @@ def test_same_action_needs_blindness_and_monotony() -> None:
 
 
 def test_patience_counts_only_snapshots_that_hold_the_series() -> None:
-    ratios = [1.5, None, 1.5, None, 1.5, 1.5]
+    ratios = [0.1, 1.5, None, 1.5, 1.5, 1.5]
     found = findings(Patience(QBound(), times=2), table({"q/bound_ratio": ratios}))  # type: ignore[dict-item]
     assert [finding.step for finding in found] == [500, 600]
 

@@ -5,9 +5,11 @@ import pytest
 
 from sb3_ac_ext.monitoring.causes import CAUSES
 from sb3_ac_ext.monitoring.diagnosis import diagnose
+from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 from sb3_ac_ext.monitoring.watch import Watch, judge
 from tests.monitoring.histories import rising, table
+from tests.monitoring.test_detectors import workers
 
 
 def finding(
@@ -61,7 +63,10 @@ def test_a_healthy_history_is_healthy_and_a_short_one_is_not_judged() -> None:
 def test_replay_gives_what_live_watching_gave() -> None:
     rows = [[1.0, 1.0, 1.0, 1.0]] * 4 + [[1.0, 1.0, 10.0, 1.0]] * 4
     kl = list(np.linspace(0.01, 2.0, 8))
-    history = table({"policy/kl": kl}, {"rewards/worker_scale": rows})
+    history = workers(rows)
+    for snapshot, value in zip(history, kl, strict=True):
+        snapshot.values["policy/kl"] = value  # type: ignore[index]
+    history = History(history.info, list(history))
     from sb3_ac_ext.monitoring.detectors import default_detectors
 
     watch, news = Watch(default_detectors()), []

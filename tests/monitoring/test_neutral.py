@@ -1,18 +1,20 @@
 """With and without the monitor, training gives bit-identical weights, and nothing stays behind."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
-from sb3_contrib import TQC, TRPO, CrossQ, MaskablePPO, RecurrentPPO
+from sb3_contrib import ARS, TQC, TRPO, CrossQ, MaskablePPO, RecurrentPPO
 from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from sb3_ac_ext import DiagnosticsCallback
+from sb3_ac_ext import DiagnosticsCallback, GradientMonitorCallback, QValueMonitorCallback
 
 SMALL = {"net_arch": [16, 16]}
 OFF_POLICY = {"learning_starts": 60, "batch_size": 32, "buffer_size": 1000}
@@ -152,12 +154,85 @@ def test_learning_twice_continues_the_history() -> None:
     assert watch.history is not first and watch.history.step == model.num_timesteps
 
 
-def test_maskable_policies_are_measured() -> None:
+def test_maskable_policies_are_measured_with_their_masks() -> None:
     class Masked(gym.Wrapper):
         def action_masks(self) -> np.ndarray:
-            return np.array([True, True])
+            return np.array([True, False])
 
-    model = MaskablePPO("MlpPolicy", Masked(gym.make("CartPole-v1")), n_steps=64)
-    watch = callback(canary_freq=0)
-    model.learn(256, callback=watch)
+    env = DummyVecEnv([lambda: Masked(gym.make("CartPole-v1"))])
+    canary = DummyVecEnv([lambda: Masked(gym.make("CartPole-v1"))])
+    model = MaskablePPO("MlpPolicy", env, n_steps=64, batch_size=64, seed=0)
+    watch = callback(canary_env=canary)
+    model.learn(512, callback=watch)
     assert watch.history.has("policy/kl") and watch.history.has("policy/state_dependence")
+    assert watch.history.last.values["actions/top_share"] == 1.0  # type: ignore[union-attr]
+    # always pushing left ends an episode within eleven steps, with noise or without
+    assert watch.history.series("canary/stochastic_mean").values.max() < 12.0
+
+
+class Later(BaseCallback):
+    """Acts between the end of a rollout and the update, after the monitor was asked."""
+
+    def __init__(self, act: Any) -> None:
+        super().__init__()
+        self.act = act
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        self.act(self.model)
+
+
+def test_a_model_saved_while_an_update_is_awaited_is_sound(tmp_path: Path) -> None:
+    def save(model: BaseAlgorithm) -> None:
+        assert "train" in vars(model), "the monitor must be waiting for this to count"
+        model.save(tmp_path / "model")
+
+    model = PPO("MlpPolicy", "CartPole-v1", n_steps=64, batch_size=64)
+    model.learn(128, callback=[callback(canary_freq=0), Later(save)])
+    loaded = PPO.load(tmp_path / "model", env=gym.make("CartPole-v1"))
+    assert "train" not in vars(loaded) and "_excluded_save_params" not in vars(loaded)
+    before = [parameter.clone() for parameter in loaded.policy.parameters()]
+    loaded.learn(128)
+    after = list(loaded.policy.parameters())
+    assert any(not th.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_what_an_exception_between_rollout_and_update_leaves_does_no_harm() -> None:
+    def fail(_: BaseAlgorithm) -> None:
+        raise RuntimeError("another callback failed")
+
+    model = PPO("MlpPolicy", "CartPole-v1", n_steps=64, batch_size=64)
+    watch = callback(canary_freq=0)
+    with pytest.raises(RuntimeError, match="another callback"):
+        model.learn(256, callback=[watch, Later(fail)])
+    assert hooks(model) == 0
+    seen = len(watch.history)
+    model.learn(64)
+    assert len(watch.history) == seen and "train" not in vars(model)
+    watch.close()
+    model.learn(128, callback=watch)
+    assert "train" not in vars(model) and watch.history.step == 128
+
+
+def test_several_monitors_share_one_model() -> None:
+    quiet: dict[str, Any] = {"every": 50, "verbose": 0}
+    monitors = [QValueMonitorCallback(**quiet), GradientMonitorCallback(**quiet)]
+    model = SAC(
+        "MlpPolicy",
+        "Pendulum-v1",
+        policy_kwargs=dict(SMALL),
+        **{**OFF_POLICY, "learning_starts": 150},
+    )
+    model.learn(400, callback=monitors)
+    assert "train" not in vars(model) and hooks(model) == 0
+    assert monitors[0].history.has("q/mean")
+    assert monitors[1].history.has("gradients/critic/norm_mean")
+
+
+def test_an_algorithm_that_steps_out_of_sight_is_not_disturbed() -> None:
+    watch = callback(canary_freq=0)
+    ARS("LinearPolicy", "CartPole-v1", n_delta=2, seed=0).learn(600, callback=watch)
+    assert watch.verdict.status in {"healthy", "not enough evidence"}
+    assert "gradients" in watch.history.info.not_observed

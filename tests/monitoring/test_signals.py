@@ -9,6 +9,7 @@ import torch as th
 from gymnasium import spaces
 from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from sb3_ac_ext import DiagnosticsCallback
@@ -282,3 +283,78 @@ def test_an_environment_that_cannot_be_rebuilt_says_which_wrapper() -> None:
     rebuilt = rebuild(wrapped, 2)
     assert rebuilt.num_envs == 2 and rebuilt.action_space.high[0] == 0.5  # type: ignore[attr-defined]
     synchronise(wrapped, rebuilt)
+
+
+def test_a_canary_keeps_monitors_place_and_opens_no_window() -> None:
+    plain = DummyVecEnv([lambda: Monitor(gym.make("Pendulum-v1", render_mode="rgb_array"))])
+    assert rebuild(plain, 1).get_attr("render_mode") == [None]
+    clipped = DummyVecEnv(
+        [lambda: gym.wrappers.ClipReward(Monitor(gym.make("Pendulum-v1")), -0.1, 0.1)]
+    )
+    rebuilt = rebuild(clipped, 1)
+    assert type(rebuilt.envs[0]).__name__ == "ClipReward"  # type: ignore[attr-defined]
+    assert isinstance(rebuilt.envs[0].env, Monitor)  # type: ignore[attr-defined]
+
+
+def test_a_wrapper_with_running_statistics_has_no_canary() -> None:
+    env = DummyVecEnv([lambda: gym.wrappers.NormalizeObservation(gym.make("Pendulum-v1"))])
+    with pytest.raises(CannotRebuild, match="running statistics"):
+        rebuild(env, 1)
+
+
+def test_the_training_environment_is_refused_as_canary() -> None:
+    env = make_vec_env("CartPole-v1", n_envs=2)
+    model = PPO("MlpPolicy", env, n_steps=32, batch_size=32)
+    with pytest.raises(ValueError, match="canary_env is the training environment"):
+        model.learn(64, callback=watch(canary_env=env, canary_freq=10))
+
+
+def test_returns_without_monitor_are_those_of_the_environment() -> None:
+    env = VecNormalize(DummyVecEnv([lambda: gym.make("Pendulum-v1")]))
+    callback = watch()
+    PPO("MlpPolicy", env, n_steps=400, batch_size=100, seed=0).learn(400, callback=callback)
+    assert callback.history.series("episodes/return_mean").values[-1] < -500.0
+
+
+def test_the_bound_knows_the_rewards_that_the_buffer_already_holds() -> None:
+    model = SAC("MlpPolicy", "Pendulum-v1", seed=0, **off_policy())
+    model.learn(300)
+    model.replay_buffer.rewards[5] = -1000.0  # type: ignore[union-attr]
+    callback = watch(every=100)
+    model.learn(300, callback=callback, reset_num_timesteps=False)
+    assert callback.history.series("q/bound").values.min() >= 1000.0 / (1 - model.gamma) * 0.99
+
+
+def test_q_bias_is_measured_on_long_episodes_and_with_n_step_replay() -> None:
+    env = gym.make("Pendulum-v1", max_episode_steps=800)
+    model = SAC("MlpPolicy", env, seed=0, n_steps=3, **{**off_policy(), "buffer_size": 5000})
+    callback = watch(every=500)
+    model.learn(3000, callback=callback)
+    assert callback.history.has("q/bias_relative")
+
+
+def test_at_most_eight_steps_of_an_update_are_measured() -> None:
+    model = SAC(
+        "MlpPolicy", "Pendulum-v1", train_freq=(1, "episode"), gradient_steps=-1, **off_policy()
+    )
+    callback = watch(every=200)
+    signal = next(s for s in callback._all_signals if s.name == "gradients")
+    measured: list[int] = []
+    original = signal._add  # type: ignore[attr-defined]
+    signal._add = lambda *a: (measured.append(1), original(*a))  # type: ignore[attr-defined]
+    model.learn(400, callback=callback)
+    assert 0 < len(measured) <= 3 * 8 * 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_space_with_one_action_is_no_fault() -> None:
+    class OneAction(Quirky):
+        action_space = spaces.Discrete(1)
+
+        def step(self, action: Any) -> Any:
+            obs, _, terminated, truncated, info = super().step([0])
+            return obs, 1.0, terminated, truncated, info
+
+    callback = watch(every=32)
+    A2C("MultiInputPolicy", DummyVecEnv([OneAction]), n_steps=32).learn(400, callback=callback)
+    assert callback.verdict.status == "healthy"

@@ -12,6 +12,7 @@ from sb3_ac_ext.monitoring.detectors.gradients import GradientSpike
 from sb3_ac_ext.monitoring.detectors.kl import LargeKL
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
+from sb3_ac_ext.monitoring.detectors.worker_signs import WorkerSign, WorkerSilent
 from sb3_ac_ext.monitoring.detectors.workers import WorkerRewards
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "RewardCrash",
     "SameAction",
     "WorkerRewards",
+    "WorkerSign",
+    "WorkerSilent",
     "default_detectors",
 ]
 
@@ -39,6 +42,8 @@ def default_detectors() -> list[Detector]:
     return [
         NonFinite(),
         WorkerRewards(),
+        WorkerSign(),
+        WorkerSilent(),
         QBound(),
         QGrowth(),
         LargeKL(),

@@ -49,7 +49,7 @@ class SameAction(Detector):
             return None
         value = history.series(_DEPENDENCE, last=1).values[-1]
         symptom = _monotonous(history)
-        if value > self.dependence or symptom is None or at_ceiling(history):
+        if not value <= self.dependence or symptom is None or at_ceiling(history):
             return None
         series, observed, bound, text = symptom
         return self.finding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +12,7 @@ from sb3_ac_ext.monitoring.records import Finding, Severity
 
 
 @dataclass(frozen=True)
-class Detector:
+class Detector(ABC):
     """Looks at a history and says what is wrong now, if anything.
 
     Subclasses name the causes that the symptom points to, with weights in (0, 1], and what to try.

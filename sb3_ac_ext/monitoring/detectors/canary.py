@@ -18,8 +18,8 @@ class CanaryGap(Detector):
 
     Worse canary: the deterministic policy, or the evaluation environment, loses what exploration
     earns. Better canary: exploration noise hides a good policy; that is normal while learning and
-    only noted. Judged in the second half of the budget, on ``needed`` evaluations running, with at
-    least ten episodes on either side.
+    only noted, after one evaluation more. Judged in the second half of the budget, on ``needed``
+    evaluations running, with at least ten episodes on either side.
 
     :param alpha: of one look; ``needed`` looks must agree
     :param effect: rank-biserial, in (0, 1)
@@ -29,7 +29,7 @@ class CanaryGap(Detector):
 
     alpha: float = 0.001
     effect: float = 0.8
-    needed: int = 3
+    needed: int = 2
 
     name = "canary_gap"
     causes = {  # noqa: RUF012
@@ -50,20 +50,21 @@ class CanaryGap(Detector):
         progress = history.progress
         if not fresh(history, _SERIES[0]) or (progress is not None and progress < 0.5):
             return None
-        p_values = history.series(_SERIES[0], last=self.needed)
-        effects = history.series(_SERIES[1], last=self.needed).values
-        if len(p_values) < self.needed or (p_values.values >= self.alpha).any():
+        worse = history.series(_SERIES[1], last=1).values[-1] < 0.0
+        needed = self.needed if worse else self.needed + 1
+        p_values = history.series(_SERIES[0], last=needed)
+        effects = history.series(_SERIES[1], last=needed).values * (-1.0 if worse else 1.0)
+        if len(p_values) < needed or (p_values.values >= self.alpha).any():
             return None
-        worse = bool((effects < -self.effect).all())
-        if not worse and not (effects > self.effect).all():
+        if not (effects > self.effect).all():
             return None
         gap = history.series("canary/train_gap", last=1).values[-1]
         return self.finding(
             history,
             Severity.WARNING if worse else Severity.INFO,
             f"the canary is {abs(gap):.4g} {'below' if worse else 'above'} the training return "
-            f"in {self.needed} evaluations running (p {p_values.values[-1]:.1g})",
-            float(effects[-1]),
+            f"in {needed} evaluations running (p {p_values.values[-1]:.1g})",
+            float(-effects[-1] if worse else effects[-1]),
             -self.effect if worse else self.effect,
             (*_SERIES, "episodes/return_mean"),
             since=int(p_values.steps[0]),

@@ -93,9 +93,11 @@ def _dependence(greedy: np.ndarray, policy: Any) -> float:
         return float(np.minimum(spread.mean(), 1.0))
     indices = []
     for column, n in zip(greedy.T.astype(np.int64), _sizes(space), strict=True):
+        if n < 2:
+            continue
         shares = np.bincount(column, minlength=n) / len(column)
         indices.append((1.0 - np.sum(shares**2)) / (1.0 - 1.0 / n))
-    return float(np.mean(indices))
+    return float(np.mean(indices)) if indices else 1.0
 
 
 def _half_range(policy: Any) -> np.ndarray:

@@ -42,7 +42,8 @@ class CanarySignal(Signal):
     :param episodes: per evaluation and policy; the test needs at least 10
     :param share: upper bound of the canary's part of the wall time, in (0, 1]
     :param seed: of the first evaluation
-    :raises ValueError: for values out of range
+    :raises ValueError: for values out of range, and when training begins with the training
+        environment as ``env``
     """
 
     name = "canary"
@@ -75,11 +76,13 @@ class CanarySignal(Signal):
         self._training: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
 
     def supports(self, model: BaseAlgorithm) -> str | None:
-        if self._given is not None or self._env is not None:
-            return None
         train_env = model.get_env()
         if train_env is None:
             return "the model has no environment"
+        if self._given is not None and self._given.unwrapped is train_env.unwrapped:
+            raise ValueError("canary_env is the training environment: give one of its own")
+        if self._given is not None or self._env is not None:
+            return None
         try:
             self._env = rebuild(train_env, n_envs=min(self._episodes, 10))
         except CannotRebuild as reason:
@@ -166,7 +169,7 @@ class CanarySignal(Signal):
 
     def _play(self, model: Any, env: VecEnv, deterministic: bool) -> tuple[np.ndarray, np.ndarray]:
         env.seed(self._seed + 1000 * self._evaluations)
-        returns, lengths = evaluate_policy(  # type: ignore[misc]
+        returns, lengths = _evaluator(model)(
             model,
             env,
             n_eval_episodes=self._episodes,
@@ -182,3 +185,12 @@ class CanarySignal(Signal):
         if self._env is not None:
             self._env.close()
             self._env = None
+
+
+def _evaluator(model: Any) -> Any:
+    """SB3's ``evaluate_policy``, or contrib's where the policy needs action masks."""
+    if not hasattr(getattr(model, "rollout_buffer", None), "action_masks"):
+        return evaluate_policy
+    from sb3_contrib.common.maskable import evaluation
+
+    return evaluation.evaluate_policy

@@ -139,14 +139,17 @@ class _Watch:
         self._handles = []
         self._copy = None
 
+    def _sampled(self, step: int) -> bool:
+        return step % self._stride == 0 and len(self._measured) < _PER_UPDATE
+
     def _after_backward(self, parameter: th.Tensor) -> None:
-        if self.n_steps % self._stride == 0 and parameter.grad is not None:
+        if self._sampled(self.n_steps) and parameter.grad is not None:
             self._copy = parameter.grad.detach().clone()
 
     def _before_step(self, *_: Any) -> None:
         """Only device-side work here; numbers are read when the update is over."""
         self.n_steps += 1
-        if (self.n_steps - 1) % self._stride != 0:
+        if not self._sampled(self.n_steps - 1):
             return
         grads, spans = [], []
         for group in self._groups:

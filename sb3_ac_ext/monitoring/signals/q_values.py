@@ -10,6 +10,7 @@ from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ac_ext.monitoring import replay
+from sb3_ac_ext.monitoring.describe import environment_facts
 from sb3_ac_ext.monitoring.functional import dip_test, robust_deviation
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal, needs_off_policy
 from sb3_ac_ext.monitoring.signals.hyperparameters import entropy_coefficient
@@ -37,12 +38,14 @@ class QValueSignal(Signal):
 
     def __init__(self) -> None:
         self._largest_reward = 0.0
+        self._window = _RECENT_STEPS
 
     def supports(self, model: BaseAlgorithm) -> str | None:
         return needs_off_policy(model) or replay.unreadable(model)
 
     def attach(self, model: BaseAlgorithm) -> None:
-        self._largest_reward = 0.0
+        self._largest_reward = replay.largest_reward(model)
+        self._window = max(_RECENT_STEPS, 4 * (environment_facts(model)[1] or 0))
 
     def collect(self, view: View) -> Reading:
         reading = Reading()
@@ -71,7 +74,7 @@ class QValueSignal(Signal):
         if target is not None:
             reading.put(q__target_gap=np.mean(np.abs(critics - target)))
         self._bound(view, np.abs(critics).max(), reading)
-        _bias(view, reading)
+        _bias(view, self._window, reading)
         dip = dip_test(smallest)
         if dip is not None:
             reading.put(q__dip=dip[0], q__dip_p=dip[1])
@@ -117,9 +120,9 @@ def _entropy_bonus(view: View) -> float:
     return coefficient * float(log_prob.abs().max())
 
 
-def _bias(view: View, reading: Reading) -> None:
-    found = replay.recent(view.model, _RECENT_STEPS)
-    if found is None or getattr(view.model, "n_steps", 1) > 1:
+def _bias(view: View, window: int, reading: Reading) -> None:
+    found = replay.recent(view.model, window)
+    if found is None:
         return
     ends = found.terminations | found.truncations
     if ends.sum() < _MIN_EPISODES:

@@ -13,8 +13,9 @@ class RewardSignal(Signal):
     """Rewards as the algorithm receives them (after every wrapper), overall and per worker.
 
     ``rewards/worker_scale`` is the median magnitude of a worker's non-zero rewards: a robust scale
-    that a rare goal bonus does not move; NaN for a worker without non-zero rewards. Arrays have one
-    entry per worker. ``rewards/max_ratio`` is the largest scale over the median of the other
+    that a rare goal bonus does not move; NaN for a worker without non-zero rewards.
+    ``rewards/worker_q25`` and ``_q75`` are quartiles of the magnitude. Arrays have one entry per
+    worker. ``rewards/max_ratio`` is the largest scale over the median of the other
     workers'. One worker that pays on another scale bends the critic that all share.
     """
 
@@ -39,12 +40,16 @@ class RewardSignal(Signal):
             rewards__zero_share=np.mean(clean == 0.0),
         )
         scale = _scales(size)
+        reading.put(rewards__steps=len(rewards))
         reading.put_array("rewards/worker_mean", clean.mean(axis=0))
         reading.put_array("rewards/worker_std", clean.std(axis=0))
         reading.put_array("rewards/worker_abs_mean", size.mean(axis=0))
         reading.put_array("rewards/worker_max_abs", size.max(axis=0))
         reading.put_array("rewards/worker_scale", scale)
         if clean.shape[1] > 1:
+            low, high = np.percentile(size, (25, 75), axis=0)
+            reading.put_array("rewards/worker_q25", low)
+            reading.put_array("rewards/worker_q75", high)
             reading.put_array("rewards/worker_outlier_share", outlier_shares(clean))
             reading.put_array("rewards/worker_zero_share", np.mean(clean == 0.0, axis=0))
             ratios = leave_one_out_ratios(scale)

@@ -42,16 +42,16 @@ class ValueSignal(Signal):
         reading.put(value__nonfinite=np.sum(bad) + np.sum(~np.isfinite(advantages)))
         if reading.values["value/nonfinite"] > 0:
             return reading
-        deviation = advantages.std()
         reading.put(
             advantages__mean=advantages.mean(),
-            advantages__std=deviation,
+            advantages__std=advantages.std(),
             returns__mean=returns.mean(),
             returns__std=returns.std(),
         )
-        if deviation > 0.0:
-            beyond = np.abs(advantages - advantages.mean()) > 5.0 * deviation
-            reading.put(advantages__beyond_5std=beyond.mean())
+        for name, data in (("advantages", advantages), ("returns", returns)):
+            if data.std() > 0.0:
+                beyond = np.abs(data - data.mean()) > 5.0 * data.std()
+                reading.values[f"{name}/beyond_5std"] = float(beyond.mean())
         _explained(rollout, view.model.gamma, reading)
         _fit(view, reading)
         return reading

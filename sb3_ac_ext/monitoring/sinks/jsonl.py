@@ -108,27 +108,3 @@ def _write_line(stream: IO[str], kind: str, record: Finding | Verdict) -> None:
     line = json.dumps({"kind": kind, **record.to_json()}, allow_nan=False, default=str)
     stream.write(line + "\n")
     stream.flush()
-
-
-def read_findings(path: Path | str) -> list[Finding]:
-    """The findings of ``findings.jsonl`` in order of appearance; verdicts and a torn last line are
-    left out.
-
-    :param path: of the file
-    :raises ValueError: when it cannot be read, or a line before the last is not valid
-    """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    findings: list[Finding] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            data = json.loads(line)
-            if data.pop("kind") == "finding":
-                findings.append(Finding.from_json(data))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if number < len(lines):
-                raise ValueError(f"{path} line {number} is not a finding: {error}") from None
-    return findings

@@ -15,6 +15,8 @@ from sb3_ac_ext.monitoring.sources.steps_back import kept_rows
 
 Array = npt.NDArray[Any]
 
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # with members, and empty
+
 
 def read_evaluations(path: Path) -> Recording:
     """Read ``timesteps`` (n,), ``results`` (n, n_eval_episodes) and ``ep_lengths``, no pickles.
@@ -50,15 +52,16 @@ def read_evaluations(path: Path) -> Recording:
 
 def _load(path: Path) -> dict[str, Array]:
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array")
-        with archive:
+        with path.open("rb") as stream:
+            if stream.read(4) not in _ZIP_MAGIC:  # NumPy would take it for a pickle
+                raise ValueError("it is no zip archive")
+        with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise ValueError(f"cannot read {path}: no such file") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a readable npz archive: {error}") from None
+        reason = "it holds Python objects" if "allow_pickle" in str(error) else error
+        raise ValueError(f"{path} is not a readable npz file: {reason}") from None
 
 
 def _check_shapes(path: Path, steps: Array, results: Array, lengths: Array | None) -> None:

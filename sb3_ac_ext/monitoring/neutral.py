@@ -24,7 +24,9 @@ def undisturbed(model: BaseAlgorithm) -> Iterator[None]:
     """
     modes = [(module, module.training) for module in model.policy.modules()]
     python, numpy, torch = random.getstate(), np.random.get_state(), th.get_rng_state()  # noqa: NPY002
-    cuda = th.cuda.get_rng_state(model.device) if model.device.type == "cuda" else None
+    kind = model.device.type
+    cuda = th.cuda.get_rng_state(model.device) if kind == "cuda" else None
+    mps = th.mps.get_rng_state() if kind == "mps" else None
     space = model.action_space
     exploration = _state(space)
     model.policy.set_training_mode(False)
@@ -40,6 +42,8 @@ def undisturbed(model: BaseAlgorithm) -> Iterator[None]:
         _set_state(space, exploration)
         if cuda is not None:
             th.cuda.set_rng_state(cuda, model.device)
+        if mps is not None:
+            th.mps.set_rng_state(mps)
 
 
 def _state(space: Space[Any]) -> Mapping[str, Any] | None:

@@ -20,12 +20,15 @@ def _same_worker(
     history: History, times: int, odd: Callable[[Row], int | None]
 ) -> tuple[int, list[Row]] | None:
     """The one worker that is odd in all of the last ``times`` rows."""
-    rows = newest_rows(history, last=times)
-    if len(rows) < times or len(rows[-1].mean) < _LEAST_WORKERS:
+    newest = newest_rows(history, last=1)
+    if not newest or len(newest[0].mean) < _LEAST_WORKERS:
         return None
-    workers = {odd(row) for row in rows}
-    worker = workers.pop() if len(workers) == 1 else None
-    return None if worker is None else (worker, rows)
+    worker = odd(newest[0])
+    if worker is None:
+        return None
+    rows = newest_rows(history, last=times)
+    agree = len(rows) == times and all(odd(row) == worker for row in rows)
+    return (worker, rows) if agree else None
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,11 @@ class WorkerRewards(Detector):
         require(self.times >= 2, "times", self.times, "at least 2")
 
     def check(self, history: History) -> Finding | None:
+        newest = newest_rows(history, last=1)
+        if not newest or _together(newest[0].scale, self.ratio):
+            return None
         rows = newest_rows(history, last=_MOST_ROWS)
-        if len(rows) < 2 or _together(rows[-1].scale, self.ratio):
+        if len(rows) < 2:
             return None
         ratios = leave_one_out_ratios(rows[-1].scale)
         worker = int(np.argmax(_away(ratios)))

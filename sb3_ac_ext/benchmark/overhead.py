@@ -29,6 +29,7 @@ class Overhead:
     """Result for one work, canary excluded.
 
     :param ratio: median over pairs of the wall time with over without the callback
+    :param cpu_ratio: the same of the process's CPU time, which other processes disturb less
     :param low: smallest ratio of a pair
     :param high: largest ratio of a pair
     :param plain_seconds: median wall time without
@@ -39,6 +40,7 @@ class Overhead:
     target: float
     pairs: int
     ratio: float
+    cpu_ratio: float
     low: float
     high: float
     plain_seconds: float
@@ -76,21 +78,23 @@ def measure(work: Work, pairs: int) -> Overhead:
 
     :param pairs: at least 1
     """
-    for watched in (False, True):
-        _seconds(work, watched, work.timesteps // 10)
-    ratios, plains, shares = [], [], []
+    for side in (False, True):
+        _run(work, side, work.timesteps // 10)
+    ratios, cpu_ratios, plains, shares = [], [], [], []
     for pair in range(pairs):
         order = (False, True) if pair % 2 == 0 else (True, False)
-        taken = {watched: _seconds(work, watched, work.timesteps) for watched in order}
-        plain, (seconds, share) = taken[False][0], taken[True]
-        ratios.append(seconds / plain)
-        plains.append(plain)
-        shares.append(share)
+        taken = {side: _run(work, side, work.timesteps) for side in order}
+        plain, watched = taken[False], taken[True]
+        ratios.append(watched.wall / plain.wall)
+        cpu_ratios.append(watched.cpu / plain.cpu)
+        plains.append(plain.wall)
+        shares.append(watched.callback_share)
     return Overhead(
         name=work.name,
         target=work.target,
         pairs=pairs,
         ratio=median(ratios),
+        cpu_ratio=median(cpu_ratios),
         low=min(ratios),
         high=max(ratios),
         plain_seconds=median(plains),
@@ -98,16 +102,24 @@ def measure(work: Work, pairs: int) -> Overhead:
     )
 
 
-def _seconds(work: Work, watched: bool, timesteps: int) -> tuple[float, float]:
-    """Wall time of ``learn()``, and the callback's share of it by its own clock."""
+@dataclass(frozen=True)
+class _Taken:
+    """Seconds of one ``learn()``, and the callback's share of them by its own clock."""
+
+    wall: float
+    cpu: float
+    callback_share: float
+
+
+def _run(work: Work, watched: bool, timesteps: int) -> _Taken:
     from sb3_ac_ext.monitoring.callback import DiagnosticsCallback
 
     model = work.make()
     callback = DiagnosticsCallback(canary_freq=0, verbose=0) if watched else None
-    start = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     model.learn(timesteps, callback=callback)
-    seconds = time.perf_counter() - start
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if callback is None:
-        return seconds, 0.0
+        return _Taken(wall, cpu, 0.0)
     shares = callback.history.series("time/callback_share").values
-    return seconds, float(shares[1:].mean()) if len(shares) > 1 else 0.0
+    return _Taken(wall, cpu, float(shares[1:].mean()) if len(shares) > 1 else 0.0)

@@ -58,13 +58,22 @@ def _print_table(results: list[Any]) -> None:
     from rich.table import Table
 
     table = Table(title="Wall time with DiagnosticsCallback over without, canary excluded")
-    for heading in ("work", "ratio (median)", "range of pairs", "target", "without", "own clock"):
+    for heading in (
+        "work",
+        "wall ratio",
+        "range of pairs",
+        "CPU ratio",
+        "target",
+        "without",
+        "own clock",
+    ):
         table.add_column(heading, justify="left" if heading == "work" else "right")
     for result in results:
         table.add_row(
             result.name,
             f"{result.ratio:.3f}",
             f"{result.low:.3f} to {result.high:.3f}",
+            f"{result.cpu_ratio:.3f}",
             f"<= {result.target:.2f}",
             f"{result.plain_seconds:.1f} s",
             f"{result.callback_share:.1%}",

@@ -67,14 +67,14 @@ class RolloutCollector:
 
     def add(self, buffer: Any, last_dones: npt.NDArray[np.bool_]) -> None:
         """:param last_dones: shape (n_envs,), of the rollout's last step"""
-        dones = np.concatenate([buffer.episode_starts[1:], last_dones[None]]).astype(bool)
         self._parts.append(
             (
                 buffer.values.copy(),
                 buffer.returns.copy(),
                 buffer.advantages.copy(),
                 buffer.rewards.copy(),
-                dones,
+                buffer.episode_starts[1:].copy(),
+                last_dones[None],
             )
         )
 
@@ -84,11 +84,12 @@ class RolloutCollector:
         Must be called before the update."""
         if not self._parts:
             return None
-        columns = [np.concatenate(column) for column in zip(*self._parts, strict=True)]
+        values, returns, advantages, rewards = (
+            np.concatenate([part[k] for part in self._parts], dtype=np.float64) for k in range(4)
+        )
+        dones = np.concatenate([ends for part in self._parts for ends in part[4:]]).astype(bool)
         self._parts.clear()
-        values, returns, advantages, rewards = (c.astype(np.float64) for c in columns[:4])
-        sample = _take_sample(model)
-        return Rollout(values, returns, advantages, rewards, columns[4].astype(bool), sample)
+        return Rollout(values, returns, advantages, rewards, dones, _take_sample(model))
 
 
 def _take_sample(model: BaseAlgorithm) -> Sample:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,90 +17,81 @@ _LEAST_WORKERS = 4
 _ERRORS = 5.0
 
 
-def _same_worker(
-    history: History, times: int, odd: Callable[[Row], int | None]
-) -> tuple[int, list[Row]] | None:
-    """The one worker that is odd in all of the last ``times`` rows."""
-    newest = newest_rows(history, last=1)
-    if not newest or len(newest[0].mean) < _LEAST_WORKERS:
-        return None
-    worker = odd(newest[0])
-    if worker is None:
-        return None
-    rows = newest_rows(history, last=times)
-    agree = len(rows) == times and all(odd(row) == worker for row in rows)
-    return (worker, rows) if agree else None
+@dataclass(frozen=True)
+class _OddWorker(Detector):
+    """The same one worker is odd in each of the last snapshots. Needs four workers.
+
+    :param times: snapshots in a row, at least 2
+    :raises ValueError: for fewer
+    """
+
+    times: int = 3
+
+    series: ClassVar[str]
+    does: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        require(self.times >= 2, "times", self.times, "at least 2")
+
+    @staticmethod
+    @abstractmethod
+    def odd(row: Row) -> int | None:
+        """The one worker unlike all others in this snapshot."""
+
+    def check(self, history: History) -> Finding | None:
+        newest = newest_rows(history, last=1)
+        if not newest or len(newest[0].mean) < _LEAST_WORKERS:
+            return None
+        worker = self.odd(newest[0])
+        if worker is None:
+            return None
+        rows = newest_rows(history, last=self.times)
+        if len(rows) < self.times or any(self.odd(row) != worker for row in rows):
+            return None
+        return self.finding(
+            history,
+            Severity.CRITICAL,
+            f"worker {worker} {self.does}",
+            float(rows[-1].mean[worker]),
+            0.0,
+            (self.series,),
+            since=rows[0].step,
+            worker=worker,
+        )
 
 
 @dataclass(frozen=True)
-class WorkerSign(Detector):
+class WorkerSign(_OddWorker):
     """One worker's mean reward has the opposite sign of every other worker's, persistently.
 
     All means must be at least five standard errors away from zero, so that workers which cross zero
-    by chance are not compared. Needs four workers.
-
-    :param times: snapshots in a row, at least 2
-    :raises ValueError: for fewer
+    by chance are not compared.
     """
 
-    times: int = 3
-
     name = "worker_sign"
+    series = "rewards/worker_mean"
+    does = "pays rewards of the opposite sign of all others'"
     causes = {"worker_reward_sign": 1.0}  # noqa: RUF012
     advice = "compare the sign of the reward in this worker's environment with the others'"
 
-    def __post_init__(self) -> None:
-        require(self.times >= 2, "times", self.times, "at least 2")
-
-    def check(self, history: History) -> Finding | None:
-        found = _same_worker(history, self.times, _opposite)
-        if found is None:
-            return None
-        worker, rows = found
-        return self.finding(
-            history,
-            Severity.CRITICAL,
-            f"worker {worker} pays rewards of the opposite sign of all others'",
-            float(rows[-1].mean[worker]),
-            0.0,
-            ("rewards/worker_mean",),
-            since=rows[0].step,
-            worker=worker,
-        )
+    @staticmethod
+    def odd(row: Row) -> int | None:
+        return _opposite(row)
 
 
 @dataclass(frozen=True)
-class WorkerSilent(Detector):
-    """One worker pays nothing at all while every other worker's rewards are mostly not zero.
-
-    :param times: snapshots in a row, at least 2
-    :raises ValueError: for fewer
-    """
-
-    times: int = 3
+class WorkerSilent(_OddWorker):
+    """One worker pays nothing at all while every other worker's rewards are mostly not zero."""
 
     name = "worker_silent"
+    series = "rewards/worker_zero_share"
+    does = "pays no reward at all while all others do"
     causes = {"worker_reward_scale": 0.9}  # noqa: RUF012
     advice = "see whether this worker's environment is stuck, or its reward wrapper multiplies by 0"
 
-    def __post_init__(self) -> None:
-        require(self.times >= 2, "times", self.times, "at least 2")
-
-    def check(self, history: History) -> Finding | None:
-        found = _same_worker(history, self.times, _silent)
-        if found is None:
-            return None
-        worker, rows = found
-        return self.finding(
-            history,
-            Severity.CRITICAL,
-            f"worker {worker} pays no reward at all while all others do",
-            1.0,
-            0.5,
-            ("rewards/worker_zero_share",),
-            since=rows[0].step,
-            worker=worker,
-        )
+    @staticmethod
+    def odd(row: Row) -> int | None:
+        return _silent(row)
 
 
 def _opposite(row: Row) -> int | None:

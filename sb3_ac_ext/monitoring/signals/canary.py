@@ -123,7 +123,7 @@ class CanarySignal(Signal):
         left = self._share * elapsed - self._spent
         if view.final:
             late = bool(price) and view.step > self._last_step
-            return min(self._policies, int(left / price)) if late else 0
+            return max(0, min(self._policies, int(left / price))) if late else 0
         left -= self._policies * price
         if not view.updated or view.step < self._next or left < 0.0:
             return 0

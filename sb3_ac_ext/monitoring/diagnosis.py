@@ -18,7 +18,7 @@ def diagnose(
     """Rank the causes that the findings point to.
 
     The confidence of a cause is the noisy-or of its findings, 1 - prod(1 - weight x trust), with
-    trust by severity. A cause that a more certain, likely one explains loses three quarters of its
+    trust by severity. A cause that a likely one explains loses three quarters of its
     confidence. Sorted by severity, then certainty of the evidence, then confidence.
 
     :param findings: one per alert
@@ -45,13 +45,11 @@ def _noisy_or(cause: str, findings: Sequence[Finding]) -> float:
 def _explainer(
     cause: str, confidence: Mapping[str, float], causes: Mapping[str, Cause]
 ) -> str | None:
-    """The likeliest more certain cause that explains this one away."""
+    """The likeliest cause that explains this one away."""
     candidates = [
         other
         for other, value in confidence.items()
-        if value >= _LIKELY
-        and cause in causes[other].explains
-        and causes[other].certainty > causes[cause].certainty
+        if value >= _LIKELY and cause in causes[other].explains
     ]
     return max(candidates, key=lambda other: confidence[other], default=None)
 

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -34,6 +35,7 @@ def describe(model: BaseAlgorithm, not_observed: Mapping[str, str]) -> RunInfo:
         gamma=getattr(model, "gamma", None),
         action_kind="continuous" if isinstance(space, spaces.Box) else "discrete",
         n_actions=int(space.n) if isinstance(space, spaces.Discrete) else None,
+        action_size=int(np.prod(space.shape)) if isinstance(space, spaces.Box) else None,
         max_episode_steps=max_steps,
         reward_threshold=threshold,
         hyperparameters=hyperparameters(model),
@@ -71,6 +73,10 @@ def hyperparameters(model: BaseAlgorithm) -> dict[str, Any]:
         if name in _NO_HYPERPARAMETER or not hasattr(model, name):
             continue
         found[name] = _plain(getattr(model, name))
+    sigma = getattr(getattr(model, "action_noise", None), "_sigma", None)
+    if sigma is not None:
+        found["action_noise_sigma"] = float(np.mean(sigma))
+    found["optimizer_class"] = getattr(model.policy, "optimizer_class", type(None)).__name__
     return found
 
 

@@ -41,6 +41,61 @@ def monte_carlo_returns(rewards: Array, dones: Array, gamma: float) -> Floats:
     return returns
 
 
+def generalised_advantages(
+    rewards: Array,
+    values: Array,
+    episode_starts: Array,
+    last_values: Array,
+    last_dones: Array,
+    gamma: float,
+    gae_lambda: float,
+) -> Floats:
+    """``A_t = sum_k (gamma lambda)^k delta_(t+k)`` within episodes, ``delta`` the TD error.
+
+    :param rewards: shape (T, n_envs)
+    :param values: shape (T, n_envs)
+    :param episode_starts: shape (T, n_envs), true where the step is the first of an episode
+    :param last_values: shape (n_envs,), of the observations after the last step
+    :param last_dones: shape (n_envs,), whether the last step ended an episode
+    :return: shape (T, n_envs). Source: Schulman et al., arXiv 1506.02438, eq. 16
+    """
+    following = np.concatenate([values[1:], np.reshape(last_values, (1, -1))]).astype(np.float64)
+    ends = np.concatenate([episode_starts[1:], np.reshape(last_dones, (1, -1))])
+    going_on = 1.0 - ends.astype(np.float64)
+    deltas = rewards + gamma * following * going_on - values
+    discounts = gamma * gae_lambda * going_on
+    advantages = np.array(deltas, dtype=np.float64)
+    for t in range(len(advantages) - 2, -1, -1):
+        advantages[t] += discounts[t] * advantages[t + 1]
+    return advantages
+
+
+def ridge(inputs: Array, targets: Array, strength: float = 1e-6) -> Floats:
+    """Weights W that minimise ||inputs W - targets||^2 + strength trace-scaled ||W||^2.
+
+    :param inputs: shape (n, p)
+    :param targets: shape (n, q)
+    :return: shape (p, q)
+    """
+    gram = inputs.T @ inputs
+    penalty = strength * np.trace(gram) / len(gram) * np.eye(len(gram))
+    weights: Floats = np.linalg.solve(gram + penalty, inputs.T @ targets)
+    return weights
+
+
+def explained_by(targets: Array, *inputs: Array) -> float:
+    """Adjusted R2 of a linear model with intercept, averaged over the columns of ``targets``.
+
+    :param targets: shape (n, q), columns that vary
+    :param inputs: arrays of shape (n, p_i) that are put side by side
+    """
+    design = np.column_stack([*inputs, np.ones(len(targets))])
+    residual = targets - design @ ridge(design, targets)
+    n, p = design.shape
+    unexplained = residual.var(axis=0) / targets.var(axis=0)
+    return float(np.mean(1.0 - unexplained * (n - 1) / max(n - p, 1)))
+
+
 def kl_estimate(log_ratio: Array) -> float:
     """Unbiased, non-negative sample estimate of KL(old, new), ``mean((r - 1) - log r)``.
 

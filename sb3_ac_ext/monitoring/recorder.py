@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,35 @@ from stable_baselines3.common.vec_env import (
     is_vecenv_wrapped,
     unwrap_vec_normalize,
 )
+
+from sb3_ac_ext.monitoring.boundaries import Boundaries, BoundaryCounts
+
+RECENT = 32
+"""Steps that are kept whole, to compare them with what the buffer holds."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of all workers, seen before the buffer stores it; in the buffer's units.
+
+    Replay buffers hold raw observations and rewards, rollout buffers normalised ones.
+
+    :param obs: what the policy acted on
+    :param new_obs: what it acts on next, after a reset where an episode ended
+    :param actions: as the policy gave them
+    :param executed: as ``env.step`` received them
+    :param terminal_obs: worker -> last observation of its episode, where one ended
+    :param timeouts: worker -> whether a time limit ended it
+    """
+
+    obs: Any
+    new_obs: Any
+    actions: npt.NDArray[Any]
+    executed: npt.NDArray[Any]
+    rewards: npt.NDArray[Any]
+    dones: npt.NDArray[np.bool_]
+    terminal_obs: Mapping[int, Any]
+    timeouts: Mapping[int, bool]
 
 
 @dataclass(frozen=True)
@@ -45,6 +75,9 @@ class Window:
     :param dones: shape (T, n_envs)
     :param episodes: those that ended in the window
     :param last_obs: newest observations of all workers
+    :param raw_rewards: as the environment paid them, ``rewards`` where nothing normalises
+    :param recent: the newest steps, whole
+    :param boundaries: where episodes begin and end, since training began
     """
 
     rewards: npt.NDArray[np.float64]
@@ -52,23 +85,33 @@ class Window:
     dones: npt.NDArray[np.bool_]
     episodes: tuple[Episode, ...]
     last_obs: Any
+    raw_rewards: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 1)))
+    recent: Sequence[Step] = ()
+    boundaries: BoundaryCounts = field(default_factory=BoundaryCounts)
 
 
 class Recorder:
     """Collects steps in the hot path; everything costly waits for :meth:`cut`.
 
     :param env: the training environment
+    :param model: that acts in it, after its reset
     """
 
-    def __init__(self, env: VecEnv) -> None:
+    def __init__(self, env: VecEnv, model: Any) -> None:
+        self._model = model
         self._n_envs = env.num_envs
         monitored = is_vecenv_wrapped(env, VecMonitor) or all(env.env_is_wrapped(Monitor))
         self._running = None if monitored else np.zeros((2, self._n_envs))
         self._normaliser = unwrap_vec_normalize(env)
+        self._recent: deque[Step] = deque(maxlen=RECENT)
+        self._boundaries = Boundaries(self._n_envs)
+        if model._last_obs is not None:
+            self._boundaries.began(self._raw_obs(model._last_obs))
         self._clear()
 
     def _clear(self) -> None:
         self._rewards: list[npt.NDArray[np.float64]] = []
+        self._raw_rewards: list[npt.NDArray[np.float64]] = []
         self._actions: list[npt.NDArray[np.generic]] = []
         self._dones: list[npt.NDArray[np.bool_]] = []
         self._episodes: list[Episode] = []
@@ -88,20 +131,49 @@ class Recorder:
         dones = step_locals["dones"].copy()
         self._rewards.append(rewards)
         self._dones.append(dones)
-        actions = step_locals.get("clipped_actions")
-        self._actions.append(step_locals["actions"] if actions is None else actions)
+        actions = step_locals["actions"]
+        executed = step_locals.get("clipped_actions", actions)
+        self._actions.append(executed)
         self._last_obs = step_locals["new_obs"]
+        raw = rewards
+        if self._normaliser is not None:
+            raw = self._normaliser.get_original_reward()
+            self._raw_rewards.append(raw)
         if self._running is not None:
-            normaliser = self._normaliser
-            self._running[0] += rewards if normaliser is None else normaliser.get_original_reward()
+            self._running[0] += raw
             self._running[1] += 1
+        if self._boundaries.waiting:
+            self._boundaries.stepped(self._raw_obs(self._last_obs), dones)
+        terminal: dict[int, Any] = {}
+        timeouts: dict[int, bool] = {}
         if np.count_nonzero(dones):
-            self._finish_episodes(dones, step_locals["infos"])
+            infos = step_locals["infos"]
+            for worker in np.flatnonzero(dones).tolist():
+                terminal[worker] = infos[worker].get("terminal_observation")
+                timeouts[worker] = bool(infos[worker].get("TimeLimit.truncated", False))
+            self._finish_episodes(dones, infos)
+        model = self._model
+        obs, new_obs, stored = model._last_obs, self._last_obs, rewards
+        if self._normaliser is not None and "replay_buffer" in step_locals:
+            obs, new_obs, stored = model._last_original_obs, self._raw_obs(new_obs), raw
+        self._recent.append(
+            Step(obs, new_obs, actions, executed, stored, dones, terminal, timeouts)
+        )
         return math.isfinite(rewards.dot(rewards)) and all_finite(self._last_obs)
 
+    def _raw_obs(self, obs: Any) -> Any:
+        """Before normalisation, where something normalises observations."""
+        normaliser = self._normaliser
+        if normaliser is None or not normaliser.norm_obs:
+            return obs
+        return normaliser.get_original_obs()
+
     def _finish_episodes(self, dones: npt.NDArray[np.bool_], infos: list[dict[str, Any]]) -> None:
+        raw_obs = self._raw_obs(self._last_obs)
         for worker in np.flatnonzero(dones):
             info = infos[worker]
+            terminal = info.get("terminal_observation")
+            self._boundaries.ended(int(worker), self._last_obs, raw_obs, terminal)
             monitor = info.get("episode")
             if monitor is None and self._running is not None:
                 monitor = {"r": self._running[0, worker], "l": self._running[1, worker]}
@@ -122,14 +194,17 @@ class Recorder:
     def cut(self) -> Window:
         """Everything since the last cut; recording starts afresh."""
         shape = (0, self._n_envs)
+        rewards = np.asarray(self._rewards, dtype=np.float64) if self._rewards else np.empty(shape)
+        raw = np.asarray(self._raw_rewards, dtype=np.float64) if self._raw_rewards else rewards
         window = Window(
-            rewards=np.asarray(self._rewards, dtype=np.float64)
-            if self._rewards
-            else np.empty(shape),
+            rewards=rewards,
             actions=np.asarray(self._actions) if self._actions else np.empty(shape),
             dones=np.asarray(self._dones, dtype=np.bool_) if self._dones else np.empty(shape, bool),
             episodes=tuple(self._episodes),
             last_obs=self._last_obs,
+            raw_rewards=raw,
+            recent=tuple(self._recent),
+            boundaries=self._boundaries.counts(),
         )
         self._clear()
         return window

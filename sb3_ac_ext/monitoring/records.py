@@ -40,6 +40,7 @@ class RunInfo:
     :param algo: class name, such as ``PPO``
     :param family: ``on-policy`` or ``off-policy``
     :param gamma: discount factor
+    :param action_size: entries of a continuous action
     :param hyperparameters: constructor arguments worth showing, as plain scalars or strings
     :param not_observed: signal name -> why this run has no values for it
     :param source: what the history was read from: ``callback``, ``progress.csv``, ...
@@ -54,6 +55,7 @@ class RunInfo:
     gamma: float | None = None
     action_kind: str | None = None
     n_actions: int | None = None
+    action_size: int | None = None
     max_episode_steps: int | None = None
     reward_threshold: float | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
@@ -186,6 +188,37 @@ class Diagnosis:
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something that an action did to the run.
+
+    :param step: of the snapshot after which it acted
+    :param action: its name
+    :param finding: detector, and worker, of the finding that called for it
+    :param text: what was done, in words
+    :param failed: whether the action failed; training went on
+    """
+
+    step: int
+    action: str
+    finding: str
+    text: str
+    failed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Event:
+        return cls(
+            step=int(data["step"]),
+            action=str(data["action"]),
+            finding=str(data["finding"]),
+            text=str(data["text"]),
+            failed=bool(data.get("failed", False)),
+        )
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The judgement of a whole run.
 
@@ -194,17 +227,20 @@ class Verdict:
         little to judge
     :param findings: one per alert, at its gravest, in order of appearance
     :param diagnoses: causes, the most likely first
+    :param events: what actions did about them
     """
 
     status: str
     findings: tuple[Finding, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
+    events: tuple[Event, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
             "status": self.status,
             "findings": [finding.to_json() for finding in self.findings],
             "diagnoses": [diagnosis.to_json() for diagnosis in self.diagnoses],
+            "events": [event.to_json() for event in self.events],
         }
 
 

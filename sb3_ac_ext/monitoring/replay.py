@@ -14,7 +14,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 BATCH = 256
 """Transitions that Q-values, actions and features are measured on."""
 
-_KNOWN_PACKAGES = ("stable_baselines3", "sb3_contrib", "sb3_ac_ext")
+KNOWN_PACKAGES = ("stable_baselines3", "sb3_contrib", "sb3_ac_ext")
 
 
 def unreadable(model: BaseAlgorithm) -> str | None:
@@ -24,7 +24,7 @@ def unreadable(model: BaseAlgorithm) -> str | None:
         return "the algorithm has no replay buffer"
     if not isinstance(buffer, ReplayBuffer):
         return f"{type(buffer).__name__} is not a ReplayBuffer"
-    if type(buffer).__module__.split(".")[0] not in _KNOWN_PACKAGES:
+    if type(buffer).__module__.split(".")[0] not in KNOWN_PACKAGES:
         return f"sampling {type(buffer).__name__} might change its state"
     return None
 

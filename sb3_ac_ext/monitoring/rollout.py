@@ -26,12 +26,14 @@ class Sample:
     :param log_probs: shape (n,), under the policy that acted
     :param values: shape (n,), of the critic that acted
     :param returns: shape (n,), the critic's targets
+    :param advantages: shape (n,), before normalisation
     """
 
     kwargs: dict[str, Any]
     log_probs: Floats
     values: Floats
     returns: Floats
+    advantages: Floats
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def _take_sample(model: BaseAlgorithm) -> Sample:
         log_probs=buffer.log_probs[at].astype(np.float64),
         values=buffer.values[at].astype(np.float64),
         returns=buffer.returns[at].astype(np.float64),
+        advantages=buffer.advantages[at].astype(np.float64),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,7 @@ from sb3_ac_ext.monitoring import replay
 from sb3_ac_ext.monitoring.probe import Probe, probe_sample, probe_states
 from sb3_ac_ext.monitoring.recorder import Window
 from sb3_ac_ext.monitoring.rollout import Evaluation, Rollout, evaluate
+from sb3_ac_ext.monitoring.transitions import Transitions
 
 
 @dataclass
@@ -32,6 +34,10 @@ class View:
     :param step: environment steps so far
     :param window: what the workers did since the last snapshot
     :param rollout: on-policy data from before the update, ``None`` for off-policy algorithms
+    :param last_values: values of the rollout's last observations, shape (n_envs,)
+    :param last_dones: whether the rollout's last step ended an episode, shape (n_envs,)
+    :param evaluation_envs: that other callbacks hold
+    :param transitions: the newest ones, ``None`` where observations are no vectors
     :param final: whether training ended by itself with this moment
     :param clock: how the time since the last snapshot was spent
     :param canary_seconds: what this moment's canary evaluation took, written by the canary
@@ -42,6 +48,10 @@ class View:
     step: int
     window: Window
     rollout: Rollout | None = None
+    last_values: Any = None
+    last_dones: Any = None
+    evaluation_envs: Sequence[Any] = ()
+    transitions: Transitions | None = None
     updated: bool = False
     final: bool = False
     clock: Clock = field(default_factory=Clock)

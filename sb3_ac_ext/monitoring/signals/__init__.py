@@ -5,36 +5,50 @@ from __future__ import annotations
 from sb3_ac_ext.monitoring.signals.actions import ActionSignal
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.signals.canary import CanarySignal
+from sb3_ac_ext.monitoring.signals.episode_probe import EpisodeProbe
 from sb3_ac_ext.monitoring.signals.episodes import EpisodeSignal
 from sb3_ac_ext.monitoring.signals.gradients import GradientSignal
 from sb3_ac_ext.monitoring.signals.hyperparameters import HyperparameterSignal
+from sb3_ac_ext.monitoring.signals.learning_probe import LearningProbe
 from sb3_ac_ext.monitoring.signals.logged import LoggedSignal
+from sb3_ac_ext.monitoring.signals.normaliser_probe import NormaliserProbe
 from sb3_ac_ext.monitoring.signals.observations import ObservationSignal
 from sb3_ac_ext.monitoring.signals.policy import PolicySignal
 from sb3_ac_ext.monitoring.signals.q_values import QValueSignal
 from sb3_ac_ext.monitoring.signals.readings import Readings
 from sb3_ac_ext.monitoring.signals.replay_buffer import ReplaySignal
+from sb3_ac_ext.monitoring.signals.replay_probe import ReplayProbe
 from sb3_ac_ext.monitoring.signals.rewards import RewardSignal
+from sb3_ac_ext.monitoring.signals.rollout_probe import RolloutProbe
 from sb3_ac_ext.monitoring.signals.timing import TimingSignal
+from sb3_ac_ext.monitoring.signals.transition_probe import TransitionProbe
+from sb3_ac_ext.monitoring.signals.update_probe import UpdateProbe
 from sb3_ac_ext.monitoring.signals.value import ValueSignal
 from sb3_ac_ext.monitoring.signals.weights import WeightSignal
 
 __all__ = [
     "ActionSignal",
     "CanarySignal",
+    "EpisodeProbe",
     "EpisodeSignal",
     "GradientSignal",
     "HyperparameterSignal",
+    "LearningProbe",
     "LoggedSignal",
+    "NormaliserProbe",
     "ObservationSignal",
     "PolicySignal",
     "QValueSignal",
     "Reading",
     "Readings",
+    "ReplayProbe",
     "ReplaySignal",
     "RewardSignal",
+    "RolloutProbe",
     "Signal",
     "TimingSignal",
+    "TransitionProbe",
+    "UpdateProbe",
     "ValueSignal",
     "WeightSignal",
     "default_signals",
@@ -55,6 +69,13 @@ def default_signals() -> list[Signal]:
         ReplaySignal(),
         GradientSignal(),
         WeightSignal(),
+        EpisodeProbe(),
+        RolloutProbe(),
+        ReplayProbe(),
+        UpdateProbe(),
+        LearningProbe(),
+        TransitionProbe(),
+        NormaliserProbe(),
         HyperparameterSignal(),
         TimingSignal(),
     ]

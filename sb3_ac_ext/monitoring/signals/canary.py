@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
 from sb3_ac_ext.monitoring.describe import environment_facts
 from sb3_ac_ext.monitoring.functional import compare_samples
+from sb3_ac_ext.monitoring.parity import parity
+from sb3_ac_ext.monitoring.play import Play, play
 from sb3_ac_ext.monitoring.recorder import Episode
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
@@ -29,7 +30,8 @@ class CanarySignal(Signal):
     deterministic as TD3's and DDPG's are; ``canary/gap`` their difference, with a two-sided
     Mann-Whitney p-value and rank-biserial effect size.
     ``canary/train_*`` compare the canary with the last 30 training episodes: gap in units of
-    return, p-value, effect size in [-1, 1].
+    return, p-value, effect size in [-1, 1]. ``parity/*``: see
+    :func:`~sb3_ac_ext.monitoring.parity.parity`.
 
     The environment has its own seeds, new ones at each evaluation; its normaliser takes the
     training statistics and never learns. An evaluation that would lift the canary's part of the
@@ -137,16 +139,18 @@ class CanarySignal(Signal):
         assert env is not None and train_env is not None
         synchronise(train_env, env)
         self._steps = 0
-        returns, lengths = self._play(view.model, env, deterministic=True)
+        played = self._play(view.model, env, deterministic=True)
+        returns = played.returns
         reading = Reading()
         reading.put(
             canary__return_mean=returns.mean(),
             canary__return_std=returns.std(),
-            canary__length_mean=lengths.mean(),
+            canary__length_mean=played.lengths.mean(),
         )
         reading.put_array("canary/returns", returns)
         if twin:
-            stochastic, _ = self._play(view.model, env, deterministic=False)
+            played = self._play(view.model, env, deterministic=False)
+            stochastic = played.returns
             p_value, effect = compare_samples(returns, stochastic)
             reading.put(
                 canary__stochastic_mean=stochastic.mean(),
@@ -165,32 +169,19 @@ class CanarySignal(Signal):
                 canary__train_p_value=p_value,
                 canary__train_effect_size=effect,
             )
+        lengths = np.array([episode.length for episode in self._training], dtype=np.float64)
+        earned = np.array([episode.episode_return for episode in self._training])
+        reading.values.update(parity(view, played, earned, lengths))
         return reading
 
-    def _play(self, model: Any, env: VecEnv, deterministic: bool) -> tuple[np.ndarray, np.ndarray]:
-        env.seed(self._seed + 1000 * self._evaluations)
-        returns, lengths = _evaluator(model)(
-            model,
-            env,
-            n_eval_episodes=self._episodes,
-            deterministic=deterministic,
-            return_episode_rewards=True,
-            warn=False,
-        )
+    def _play(self, model: Any, env: VecEnv, deterministic: bool) -> Play:
+        seed = self._seed + 1000 * self._evaluations
+        played = play(model, env, self._episodes, deterministic, seed)
         # workers play side by side: the longest episode tells the cost
-        self._steps += int(np.max(lengths)) * -(-self._episodes // env.num_envs)
-        return np.asarray(returns, dtype=np.float64), np.asarray(lengths, dtype=np.float64)
+        self._steps += int(played.lengths.max()) * -(-self._episodes // env.num_envs)
+        return played
 
     def detach(self) -> None:
         if self._env is not None:
             self._env.close()
             self._env = None
-
-
-def _evaluator(model: Any) -> Any:
-    """SB3's ``evaluate_policy``, or contrib's where the policy needs action masks."""
-    if not hasattr(getattr(model, "rollout_buffer", None), "action_masks"):
-        return evaluate_policy
-    from sb3_contrib.common.maskable import evaluation
-
-    return evaluation.evaluate_policy

@@ -11,7 +11,7 @@ from sb3_ac_ext.monitoring.view import View
 
 
 class HyperparameterSignal(Signal):
-    """Learning rate, entropy coefficient and clip range as the last update used them.
+    """Learning rate, entropy coefficient and clip ranges as the last update used them.
 
     SAC's coefficient is read from its tensor, because setting ``model.ent_coef`` has no effect
     there.
@@ -31,6 +31,9 @@ class HyperparameterSignal(Signal):
         clip_range = getattr(model, "clip_range", None)
         if callable(clip_range):
             reading.put(hyper__clip_range=clip_range(model._current_progress_remaining))
+        clip_range_vf = getattr(model, "clip_range_vf", None)
+        if callable(clip_range_vf):
+            reading.put(hyper__clip_range_vf=clip_range_vf(model._current_progress_remaining))
         return reading
 
 

@@ -40,6 +40,28 @@ def parameter_groups(model: Any) -> dict[th.optim.Optimizer, list[Group]]:
     return {optimizer: groups for optimizer, groups in trained.items() if groups}
 
 
+def networks(model: Any) -> dict[str, list[th.Tensor]]:
+    """All parameters that updates should move, by network, whether an optimizer has them or not.
+
+    Target networks are left out, and features that actor and critic share count for one of them.
+    """
+    policy = model.policy
+    if hasattr(policy, "actor") and hasattr(policy, "critic"):
+        actor = [p for _, p in policy.actor.named_parameters()]
+        known = {id(p) for p in actor}
+        return {
+            "actor": actor,
+            "critic": [p for _, p in policy.critic.named_parameters() if id(p) not in known],
+        }
+    nets: dict[str, list[th.Tensor]] = {"policy": [], "value": [], "shared": []}
+    for name, parameter in policy.named_parameters():
+        if "target" not in name:
+            nets[_net_of(name)].append(parameter)
+    if not nets["policy"]:
+        nets = {"critic": nets["value"] + nets["shared"]}
+    return {net: parameters for net, parameters in nets.items() if parameters}
+
+
 def _trainable(optimizer: th.optim.Optimizer) -> list[th.Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
 

@@ -8,18 +8,21 @@ import numpy as np
 
 from sb3_ac_ext.monitoring.recorder import all_finite
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
+from sb3_ac_ext.monitoring.transitions import Transitions
 from sb3_ac_ext.monitoring.view import View
 
-_MAX_ENTRIES = 200_000
+_MAX_ENTRIES, _LEAST_ROWS = 200_000, 64
 
 
 class ObservationSignal(Signal):
     """Observations after normalisation: the 99th percentile of magnitude, dead and mis-scaled
     dimensions.
 
-    ``observations/constant_dims`` counts entries that never change in the sample (vectors only),
-    and
-    ``observations/scale_ratio`` is the largest over the smallest standard deviation of the others.
+    ``observations/dims`` counts entries (of vectors only), ``observations/constant_dims`` those that
+    never change in the sample; ``observations/scale_ratio`` is the largest over the smallest
+    standard deviation of the others. ``observations/roughness``: median over entries of the von
+    Neumann ratio within episodes, mean squared step over variance: 2 for white noise, far below for
+    anything that moves.
     ``observations/nonfinite`` counts NaN and infinite entries, of the newest observations too.
     Inputs far from unit scale saturate tanh networks and slow every update; ``VecNormalize`` mends
     that.
@@ -38,8 +41,21 @@ class ObservationSignal(Signal):
             if len(sizes):
                 reading.put(observations__p99_abs=np.percentile(sizes, 99))
             _spread(parts, reading)
+        if view.transitions is not None:
+            _roughness(view.transitions, reading)
         reading.put(observations__nonfinite=nonfinite)
         return reading
+
+
+def _roughness(steps: Transitions, reading: Reading) -> None:
+    if steps.inside.sum() < _LEAST_ROWS:
+        return
+    change = (steps.next_observations - steps.observations)[steps.inside]
+    variance = steps.observations[steps.inside].var(axis=0)
+    alive = variance > 1e-12
+    if alive.any() and np.isfinite(change).all():
+        ratios = (change**2).mean(axis=0)[alive] / variance[alive]
+        reading.put(observations__roughness=np.median(ratios))
 
 
 def _parts(observations: Any) -> list[np.ndarray]:
@@ -64,6 +80,8 @@ def _spread(parts: list[np.ndarray], reading: Reading) -> None:
         return
     deviations = np.concatenate([v.astype(np.float64).std(axis=0) for v in vectors])
     alive = deviations[np.isfinite(deviations) & (deviations > 1e-12)]
-    reading.put(observations__constant_dims=np.sum(deviations <= 1e-12))
+    reading.put(
+        observations__constant_dims=np.sum(deviations <= 1e-12), observations__dims=len(deviations)
+    )
     if len(alive):
         reading.put(observations__scale_ratio=alive.max() / alive.min())

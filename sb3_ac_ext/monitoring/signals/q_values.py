@@ -31,6 +31,7 @@ class QValueSignal(Signal):
     Q(s, a) minus the discounted Monte-Carlo return over the steps of recent finished episodes
     (bootstrapped with Q at time limits); ``q/bias_relative`` divides by the robust deviation of
     these returns.
+    ``q/entropy_share``: SAC's mean |alpha log pi| per step over the mean |Q|.
     ``q/dip``, ``q/dip_p``: Hartigan's dip test; two modes are normal in success/fail tasks.
     """
 
@@ -73,18 +74,22 @@ class QValueSignal(Signal):
         target = q_values(view.model, batch.observations, batch.actions, target=True)
         if target is not None:
             reading.put(q__target_gap=np.mean(np.abs(critics - target)))
-        self._bound(view, np.abs(critics).max(), reading)
+        bonus, largest_bonus = _entropy_bonus(view)
+        size = float(np.mean(np.abs(smallest)))
+        if bonus and size > 0.0:
+            reading.put(q__entropy_share=bonus / size)
+        self._bound(view, np.abs(critics).max(), largest_bonus, reading)
         _bias(view, self._window, reading)
         dip = dip_test(smallest)
         if dip is not None:
             reading.put(q__dip=dip[0], q__dip_p=dip[1])
         return reading
 
-    def _bound(self, view: View, largest: float, reading: Reading) -> None:
+    def _bound(self, view: View, largest: float, bonus: float, reading: Reading) -> None:
         gamma = view.model.gamma
         if gamma >= 1.0 or self._largest_reward == 0.0:
             return
-        bound = (self._largest_reward + _entropy_bonus(view)) / (1.0 - gamma)
+        bound = (self._largest_reward + bonus) / (1.0 - gamma)
         reading.put(q__bound=bound, q__bound_ratio=largest / bound)
 
 
@@ -110,14 +115,16 @@ def q_values(model: Any, observations: Any, actions: th.Tensor, target: bool = F
     return chosen.cpu().numpy().astype(np.float64)
 
 
-def _entropy_bonus(view: View) -> float:
+def _entropy_bonus(view: View) -> tuple[float, float]:
+    """Mean and largest of |alpha log pi| per step; zeros without an entropy bonus."""
     actor: Any = getattr(view.model.policy, "actor", None)
     coefficient = entropy_coefficient(view.model)
     if coefficient is None or not hasattr(actor, "action_log_prob"):
-        return 0.0
+        return 0.0, 0.0
     assert view.batch is not None
     _, log_prob = actor.action_log_prob(view.batch.observations)
-    return coefficient * float(log_prob.abs().max())
+    size = coefficient * log_prob.abs()
+    return float(size.mean()), float(size.max())
 
 
 def _bias(view: View, window: int, reading: Reading) -> None:

@@ -22,9 +22,10 @@ class ValueSignal(Signal):
     which a low gae_lambda makes agree with V whatever V is; ``value/mc_explained_variance`` uses
     discounted Monte-Carlo returns of the steps whose episode ended in the window (at least 64 of
     them; ends by time limit count with the bootstrap that the buffer holds).
-    ``value/loss_relative`` is the mean squared error over Var(R). ``value/fit_ratio`` is the error
-    on the rollout after the update over the one before: at 1 the critic learnt nothing from it.
-    NaN results (constant returns) are left out. Advantages are the buffer's, before normalisation.
+    ``value/reach``: mean value over mean target. ``value/loss_relative`` is the mean squared error
+    over Var(R). ``value/fit_ratio`` is the error on the rollout after the update over the one
+    before: at 1 the critic learnt nothing from it. NaN results (constant returns) are left out.
+    Advantages are the buffer's, before normalisation.
     """
 
     name = "value"
@@ -48,6 +49,8 @@ class ValueSignal(Signal):
             returns__mean=returns.mean(),
             returns__std=returns.std(),
         )
+        if returns.mean() != 0.0:
+            reading.put(value__reach=rollout.values.mean() / returns.mean())
         for name, data in (("advantages", advantages), ("returns", returns)):
             if data.std() > 0.0:
                 beyond = np.abs(data - data.mean()) > 5.0 * data.std()

@@ -19,6 +19,7 @@ class WeightSignal(Signal):
 
     ``weights/dormant_share``: share of hidden units whose mean activity is at most 0.025 of their
     layer's (arXiv 2302.12902), over all layers that act on 256 observed states.
+    ``weights/saturated_share``: share of tanh or sigmoid outputs beyond 0.99, mean over layers.
     ``weights/effective_rank``: of the policy's last hidden features (arXiv 2010.14498); it falls
     when the network forgets how to tell states apart. A network whose relative change is exactly 0
     is not trained.
@@ -57,8 +58,15 @@ class WeightSignal(Signal):
             reading.put(
                 weights__dormant_share=dormant / sum(layer.shape[1] for layer in layers),
                 weights__effective_rank=effective_rank(layers[-1]),
+                weights__saturated_share=np.mean([_saturated(layer) for layer in layers]),
             )
         return reading
+
+
+def _saturated(activations: np.ndarray) -> float:
+    """Share of a layer's outputs at a bound of tanh or sigmoid; 0 for unbounded activations."""
+    size = np.abs(activations)
+    return float(np.mean(size > 0.99)) if size.max() <= 1.0 else 0.0
 
 
 def _vectors(model: BaseAlgorithm) -> dict[str, th.Tensor]:

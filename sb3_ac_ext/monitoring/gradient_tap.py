@@ -1,0 +1,74 @@
+"""Compare the first gradients of an update with the reference, at the moment they are used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch as th
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from sb3_ac_ext.monitoring import reference_gradients as reference
+from sb3_ac_ext.monitoring.batches import BatchTap
+from sb3_ac_ext.monitoring.neutral import undisturbed
+
+
+class GradientTap:
+    """Optimizer hooks that compare once and go; all are gone after :meth:`remove`.
+
+    :param model: one that ``reference_gradients.refuses`` accepts
+    :param tap: notes the batch of the same update
+    :param nets: parameters by network
+    """
+
+    def __init__(self, model: Any, tap: BatchTap, nets: dict[str, list[th.Tensor]]) -> None:
+        self.cosines: dict[str, float] = {}
+        self._model, self._tap, self._nets = model, tap, nets
+        self._alpha = _alpha(model)
+        if isinstance(model, OnPolicyAlgorithm):
+            optimizers = {model.policy.optimizer: tuple(nets)}
+        else:
+            optimizers = {
+                model.policy.critic.optimizer: ("critic",),
+                model.policy.actor.optimizer: ("actor",),
+            }
+        self._handles = {
+            names: optimizer.register_step_pre_hook(self._hook(names))
+            for optimizer, names in optimizers.items()
+        }
+
+    def remove(self) -> None:
+        for handle in self._handles.values():
+            handle.remove()
+        self._handles = {}
+
+    def _hook(self, names: tuple[str, ...]) -> Any:
+        def compare(*_: Any) -> None:
+            if names in self._handles:
+                self._handles.pop(names).remove()
+                self._compare(names)
+
+        return compare
+
+    def _compare(self, names: tuple[str, ...]) -> None:
+        model, batch = self._model, self._tap.batch
+        if batch is None:
+            return
+        with undisturbed(model):
+            for name in names:
+                th.set_rng_state(self._tap.torch_state)
+                found = reference.cosine(lambda net=name: self._loss(net, batch), self._nets[name])
+                if found is not None:
+                    self.cosines[name] = found
+
+    def _loss(self, net: str, batch: Any) -> th.Tensor:
+        if isinstance(self._model, OnPolicyAlgorithm):
+            return reference.on_policy_loss(self._model, batch)
+        loss = reference.critic_loss if net == "critic" else reference.actor_loss
+        return loss(self._model, batch, self._alpha)
+
+
+def _alpha(model: Any) -> th.Tensor | None:
+    """SAC's entropy coefficient before the update changes it."""
+    if getattr(model, "log_ent_coef", None) is not None:
+        return model.log_ent_coef.detach().exp()
+    return getattr(model, "ent_coef_tensor", None)

@@ -1,0 +1,76 @@
+"""Episodes of a policy in an evaluation environment, with what it saw and earned at every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecEnv
+
+Floats = npt.NDArray[np.float64]
+_MOST_STEPS = 4000
+
+
+@dataclass(frozen=True)
+class Play:
+    """
+    :param returns: shape (episodes,), as ``Monitor`` counts them where there is one
+    :param lengths: shape (episodes,), in steps
+    :param rewards: shape (steps, n_envs), of at most 4,000 steps
+    :param observations: shape (steps, n_envs, d), as the policy receives them; ``None`` for others
+        than vectors
+    """
+
+    returns: Floats
+    lengths: Floats
+    rewards: Floats
+    observations: Floats | None
+
+
+def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int) -> Play:
+    """
+    :param model: whose policy acts
+    :param env: seeded anew
+    :param episodes: at least this many finish
+    :param deterministic: the greedy action, or a sampled one
+    :param seed: of the environment
+    """
+    env.seed(seed)
+    rewards: list[Any] = []
+    observations: list[Any] = []
+
+    def note(step: dict[str, Any], _globals: dict[str, Any]) -> None:
+        if step["i"] == 0 and len(rewards) < _MOST_STEPS:
+            rewards.append(step["rewards"].copy())
+            observations.append(step.get("new_observations", step["observations"]))
+
+    returns, lengths = _evaluator(model)(
+        model,
+        env,
+        n_eval_episodes=episodes,
+        deterministic=deterministic,
+        return_episode_rewards=True,
+        warn=False,
+        callback=note,
+    )
+    vectors = bool(observations) and isinstance(observations[0], np.ndarray)
+    return Play(
+        returns=np.asarray(returns, dtype=np.float64),
+        lengths=np.asarray(lengths, dtype=np.float64),
+        rewards=np.asarray(rewards, dtype=np.float64),
+        observations=np.asarray(observations, dtype=np.float64)
+        if vectors and observations[0].ndim == 2
+        else None,
+    )
+
+
+def _evaluator(model: Any) -> Any:
+    """SB3's ``evaluate_policy``, or contrib's where the policy needs action masks."""
+    if not hasattr(getattr(model, "rollout_buffer", None), "action_masks"):
+        return evaluate_policy
+    from sb3_contrib.common.maskable import evaluation
+
+    return evaluation.evaluate_policy

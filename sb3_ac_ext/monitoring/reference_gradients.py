@@ -1,0 +1,118 @@
+"""The gradients that SB3's losses must have, computed again from the batch that was used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch as th
+from gymnasium import spaces
+from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
+from stable_baselines3.common.base_class import BaseAlgorithm
+from torch import nn
+
+_LOSSES = (PPO, A2C, SAC, TD3)
+_STOCK = (PPO, A2C, SAC, TD3, DDPG)
+_MODES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.modules.batchnorm._BatchNorm)
+
+
+def refuses(model: BaseAlgorithm) -> str | None:
+    """Why the model's gradients cannot be computed again, ``None`` when they can."""
+    if not isinstance(model, _LOSSES):
+        return f"{type(model).__name__} has losses of its own"
+    if any(isinstance(module, _MODES) for module in model.policy.modules()):
+        return "dropout and batch norm draw anew in every pass"
+    if isinstance(model, SAC) and model.use_sde:
+        return "gSDE draws its noise anew in the update"
+    return None
+
+
+def is_stock(model: BaseAlgorithm) -> bool:
+    """Whether the update is SB3's own code, so that its gradients are known exactly."""
+    return type(model).train in {cls.train for cls in _STOCK}
+
+
+def on_policy_loss(model: Any, batch: Any) -> th.Tensor:
+    """Loss of PPO's and A2C's first minibatch, where the ratio is 1 and nothing is clipped.
+
+    ``-mean(A log pi) - ent_coef mean(H) + vf_coef MSE(V, R)``; its gradient is PPO's there
+    (arXiv 1707.06347, eq. 6 at theta = theta_old).
+    """
+    actions = batch.actions
+    if isinstance(model.action_space, spaces.Discrete):
+        actions = actions.long().flatten()
+    values, log_prob, entropy = model.policy.evaluate_actions(batch.observations, actions)
+    advantages = batch.advantages
+    if model.normalize_advantage and len(advantages) > 1:
+        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    entropy_loss = log_prob.mean() if entropy is None else -entropy.mean()
+    value_loss = nn.functional.mse_loss(batch.returns, values.flatten())
+    policy_loss = -(advantages * log_prob).mean()
+    return policy_loss + model.ent_coef * entropy_loss + model.vf_coef * value_loss
+
+
+def critic_loss(model: Any, batch: Any, alpha: th.Tensor | None) -> th.Tensor:
+    """TD error of all critics, with the random numbers that ``train()`` is about to draw.
+
+    SAC: arXiv 1801.01290, eq. 5; TD3: arXiv 1802.09477, algorithm 1.
+
+    :param alpha: entropy coefficient before the update, ``None`` without one
+    """
+    policy = model.policy
+    with th.no_grad():
+        if alpha is not None:
+            policy.actor.action_log_prob(batch.observations)  # SAC draws these first
+            actions, log_prob = policy.actor.action_log_prob(batch.next_observations)
+            cost: Any = alpha * log_prob.reshape(-1, 1)
+        else:
+            noise = batch.actions.clone().normal_(0, model.target_policy_noise)
+            noise = noise.clamp(-model.target_noise_clip, model.target_noise_clip)
+            actions = (policy.actor_target(batch.next_observations) + noise).clamp(-1, 1)
+            cost = 0.0
+        following = th.cat(policy.critic_target(batch.next_observations, actions), dim=1)
+        following = following.min(dim=1, keepdim=True).values - cost
+        discounts = getattr(batch, "discounts", None)
+        gamma = model.gamma if discounts is None else discounts
+        targets = batch.rewards + (1 - batch.dones) * gamma * following
+    estimates = policy.critic(batch.observations, batch.actions)
+    return th.stack([nn.functional.mse_loss(q, targets) for q in estimates]).sum()
+
+
+def actor_loss(model: Any, batch: Any, alpha: th.Tensor | None) -> th.Tensor:
+    """``mean(alpha log pi - min Q)`` for SAC, ``-mean(Q1)`` for TD3 and DDPG."""
+    policy = model.policy
+    if alpha is None:
+        return -policy.critic.q1_forward(
+            batch.observations, policy.actor(batch.observations)
+        ).mean()
+    actions, log_prob = policy.actor.action_log_prob(batch.observations)
+    values = th.cat(policy.critic(batch.observations, actions), dim=1)
+    return (alpha * log_prob.reshape(-1, 1) - values.min(dim=1, keepdim=True).values).mean()
+
+
+def cosine(loss: Callable[[], th.Tensor], parameters: Sequence[th.Tensor]) -> float | None:
+    """Cosine of the gradients that the parameters hold and those of the loss.
+
+    :return: 1 where they agree up to a factor such as clipping's, 0 where the parameters hold none,
+        ``None`` where the loss has none
+    """
+    trainable = [p for p in parameters if p.requires_grad]
+    if not trainable:
+        return 0.0
+    with th.enable_grad():
+        expected = th.autograd.grad(loss(), trainable, allow_unused=True)
+    a = _flat([p.grad for p in trainable], trainable)
+    b = _flat(expected, trainable)
+    if not bool(th.isfinite(a).all()) or float(b.norm()) < 1e-12:
+        return None
+    if float(a.norm()) == 0.0:
+        return 0.0
+    return float((a / a.norm()) @ (b / b.norm()))
+
+
+def _flat(gradients: Sequence[Any], like: Sequence[th.Tensor]) -> th.Tensor:
+    parts = [
+        th.zeros(p.numel(), device=p.device) if g is None else g.detach().reshape(-1)
+        for g, p in zip(gradients, like, strict=True)
+    ]
+    return th.cat(parts).double()

@@ -1,0 +1,92 @@
+"""Where episodes begin and end: staleness, resets, seeds, time limits."""
+
+from __future__ import annotations
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from sb3_ac_ext.monitoring.describe import environment_facts
+from sb3_ac_ext.monitoring.signals.base import Reading, Signal
+from sb3_ac_ext.monitoring.view import View
+
+
+class EpisodeProbe(Signal):
+    """Invariants I7, I8 and I11, as counts since training began.
+
+    ``probe/starts`` first steps of episodes, ``probe/stale_starts`` those that returned the reset's
+    observation again. ``probe/ends``, ``probe/old_resets``: ends after which the reset returned the
+    terminal observation, ``probe/distinct_ends`` how many different terminal observations there
+    were (at most 20 are counted), ``probe/no_terminal`` ends without ``terminal_observation``.
+    ``probe/resets`` resets compared across workers, ``probe/twin_resets`` those equal to another
+    worker's of the same number, ``probe/distinct_resets``.
+    ``probe/limit_ends`` episodes as long as the spec's ``max_episode_steps``,
+    ``probe/limit_terminated`` those flagged as terminated; ``probe/early_truncated`` shorter ones
+    flagged as truncated, ``probe/early_lengths`` how many different lengths these had;
+    ``probe/overlong`` longest episode or running episode over that limit.
+    ``probe/running`` longest running episode in steps, ``probe/finished`` episodes so far.
+    """
+
+    name = "episode_probe"
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._limit: int | None = None
+        self._running: np.ndarray | None = None
+        self._finished = self._limit_ends = self._limit_terminated = self._early = 0
+        self._longest = 0
+        self._early_lengths: set[int] = set()
+
+    def attach(self, model: BaseAlgorithm) -> None:
+        self._clear()
+        self._limit = environment_facts(model)[1]
+
+    def collect(self, view: View) -> Reading:
+        reading = Reading()
+        self._count(view)
+        found = view.window.boundaries
+        reading.put(
+            probe__starts=found.starts,
+            probe__stale_starts=found.stale_starts,
+            probe__ends=found.ends,
+            probe__old_resets=found.old_resets,
+            probe__distinct_ends=found.distinct_ends,
+            probe__no_terminal=found.no_terminal,
+            probe__resets=found.resets,
+            probe__twin_resets=found.twin_resets,
+            probe__distinct_resets=found.distinct_resets,
+            probe__finished=self._finished,
+        )
+        running = 0 if self._running is None else int(self._running.max(initial=0))
+        reading.put(probe__running=running)
+        if self._limit is not None:
+            reading.put(
+                probe__limit_ends=self._limit_ends,
+                probe__limit_terminated=self._limit_terminated,
+                probe__early_truncated=self._early,
+                probe__early_lengths=len(self._early_lengths),
+                probe__overlong=max(self._longest, running) / self._limit,
+            )
+        return reading
+
+    def _count(self, view: View) -> None:
+        dones = view.window.dones
+        if self._running is None:
+            self._running = np.zeros(dones.shape[1], dtype=np.int64)
+        for worker, ends in enumerate(dones.T):
+            at = np.flatnonzero(ends)
+            self._running[worker] = (
+                len(ends) - 1 - at[-1] if len(at) else self._running[worker] + len(ends)
+            )
+        for episode in view.window.episodes:
+            self._finished += 1
+            self._longest = max(self._longest, episode.length)
+            if self._limit is None:
+                continue
+            if episode.length >= self._limit:
+                self._limit_ends += 1
+                self._limit_terminated += not episode.truncated
+            elif episode.truncated:
+                self._early += 1
+                self._early_lengths.add(episode.length)

@@ -1,0 +1,98 @@
+"""What an update receives, which way its first step goes, and how the targets follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from sb3_ac_ext.monitoring import reference_gradients, target_step
+from sb3_ac_ext.monitoring.batches import BatchTap, batch_error
+from sb3_ac_ext.monitoring.gradient_tap import GradientTap
+from sb3_ac_ext.monitoring.neutral import undisturbed
+from sb3_ac_ext.monitoring.signals.base import Reading, Signal
+from sb3_ac_ext.monitoring.signals.networks import networks
+from sb3_ac_ext.monitoring.view import View
+
+_PER_SNAPSHOT = 2
+
+
+class UpdateProbe(Signal):
+    """Invariant I3, the gradients and the integrity of batches, on two updates per snapshot.
+
+    ``probe/batch_error``: the first batch that ``train()`` received against the same draw from the
+    buffer by SB3's own code: exactly 0.
+    ``probe/{net}_cosine``: cosine of the gradient that a network's first optimizer step used and
+    the gradient of SB3's loss on that batch, computed again: 1 within 1e-3 for SB3's own updates
+    (``probe/stock_update`` is 1), whatever clipping does to its length; -1 where a sign is wrong,
+    0 where nothing arrives. The smaller of the observed updates.
+    ``probe/target_error``: distance of the target networks from (1 - tau) target + tau online,
+    relative to their size; ``probe/target_moved``: share of the observed updates that moved them,
+    ``probe/target_due``: that should have (every one, or every policy_delay-th);
+    ``probe/target_shared``: whether a target is its online network.
+    """
+
+    name = "update_probe"
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._gradients = False
+        self._errors: list[float] = []
+        self._cosines: list[dict[str, float]] = []
+        self._steps: list[target_step.TargetStep] = []
+
+    def supports(self, model: BaseAlgorithm) -> str | None:
+        return BatchTap.refuses(model)
+
+    def attach(self, model: BaseAlgorithm) -> None:
+        self._left = _PER_SNAPSHOT
+        self._gradients = reference_gradients.refuses(model) is None
+
+    @contextmanager
+    def around_update(self, model: BaseAlgorithm) -> Iterator[None]:
+        if self._left == 0:
+            yield
+            return
+        self._left -= 1
+        before = target_step.remember(model)
+        tap = BatchTap(model)
+        gradients = GradientTap(model, tap, networks(model)) if self._gradients else None
+        try:
+            yield
+        finally:
+            tap.remove()
+            if gradients is not None:
+                gradients.remove()
+        if gradients is not None:
+            self._cosines.append(gradients.cosines)
+        with undisturbed(model):
+            error = batch_error(model, tap)
+            if error is not None:
+                self._errors.append(error)
+            if before is not None:
+                self._steps.append(target_step.compare(model, before))
+
+    def collect(self, view: View) -> Reading:
+        reading = Reading()
+        self._left = _PER_SNAPSHOT
+        errors, self._errors = self._errors, []
+        cosines, self._cosines = self._cosines, []
+        steps, self._steps = self._steps, []
+        if errors:
+            reading.put(probe__batch_error=max(errors))
+        for net in {net for found in cosines for net in found}:
+            reading.values[f"probe/{net}_cosine"] = min(f[net] for f in cosines if net in f)
+        if cosines:
+            reading.put(probe__stock_update=reference_gradients.is_stock(view.model))
+        if steps:
+            known = [step.error for step in steps if step.error is not None]
+            if known:
+                reading.put(probe__target_error=max(known))
+            reading.put(
+                probe__target_moved=np.mean([step.moved for step in steps]),
+                probe__target_due=np.mean([step.due for step in steps]),
+                probe__target_shared=any(step.shared for step in steps),
+            )
+        return reading

@@ -4,36 +4,95 @@ from __future__ import annotations
 
 from sb3_ac_ext.monitoring.detectors.actions import SameAction
 from sb3_ac_ext.monitoring.detectors.base import Detector, Patience
+from sb3_ac_ext.monitoring.detectors.boundaries import (
+    OldReset,
+    Overlong,
+    SameSeeds,
+    StaleObservation,
+    TerminatedAtLimit,
+    TruncatedEarly,
+)
 from sb3_ac_ext.monitoring.detectors.canary import CanaryGap
+from sb3_ac_ext.monitoring.detectors.direction import (
+    FrozenTarget,
+    GradientDirection,
+    PolicyImprovement,
+    Untrained,
+)
 from sb3_ac_ext.monitoring.detectors.entropy import EntropyCollapse, EntropyStuck
 from sb3_ac_ext.monitoring.detectors.explained_variance import LowExplainedVariance
+from sb3_ac_ext.monitoring.detectors.exploration import (
+    EntropyDominates,
+    NarrowPolicy,
+    NoisyActions,
+    TemperatureRuns,
+)
 from sb3_ac_ext.monitoring.detectors.finite import NonFinite
 from sb3_ac_ext.monitoring.detectors.gradients import GradientSpike
+from sb3_ac_ext.monitoring.detectors.invariants import Invariant, exact_invariants
 from sb3_ac_ext.monitoring.detectors.kl import LargeKL
+from sb3_ac_ext.monitoring.detectors.networks import NetworkState
+from sb3_ac_ext.monitoring.detectors.parity import LengthParity, ObservationParity, RewardParity
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
+from sb3_ac_ext.monitoring.detectors.scales import CriticReach, ObservationScale
+from sb3_ac_ext.monitoring.detectors.settings import OddSetting, settings_detectors
+from sb3_ac_ext.monitoring.detectors.stalled import FewUpdates, TinyUpdates
+from sb3_ac_ext.monitoring.detectors.transitions import DeadAction, LateAction, TransitionShift
+from sb3_ac_ext.monitoring.detectors.worker_environments import WorkerObservations, WorkerStuck
 from sb3_ac_ext.monitoring.detectors.worker_signs import WorkerSign, WorkerSilent
 from sb3_ac_ext.monitoring.detectors.workers import WorkerRewards
 
 __all__ = [
     "CanaryGap",
+    "CriticReach",
+    "DeadAction",
     "Detector",
     "EntropyCollapse",
+    "EntropyDominates",
     "EntropyStuck",
+    "FewUpdates",
+    "FrozenTarget",
+    "GradientDirection",
     "GradientSpike",
+    "Invariant",
     "LargeKL",
+    "LateAction",
+    "LengthParity",
     "LowExplainedVariance",
+    "NarrowPolicy",
+    "NetworkState",
+    "NoisyActions",
     "NonFinite",
+    "ObservationParity",
+    "ObservationScale",
+    "OddSetting",
+    "OldReset",
+    "Overlong",
     "Patience",
     "Plateau",
+    "PolicyImprovement",
     "QBound",
     "QGrowth",
     "RewardCrash",
+    "RewardParity",
     "SameAction",
+    "SameSeeds",
+    "StaleObservation",
+    "TemperatureRuns",
+    "TerminatedAtLimit",
+    "TinyUpdates",
+    "TransitionShift",
+    "TruncatedEarly",
+    "Untrained",
+    "WorkerObservations",
     "WorkerRewards",
     "WorkerSign",
     "WorkerSilent",
+    "WorkerStuck",
     "default_detectors",
+    "exact_invariants",
+    "settings_detectors",
 ]
 
 
@@ -41,9 +100,36 @@ def default_detectors() -> list[Detector]:
     """One of each, exact checks first."""
     return [
         NonFinite(),
+        *exact_invariants(),
+        Untrained(),
+        GradientDirection(),
+        FrozenTarget(),
+        StaleObservation(),
+        OldReset(),
+        SameSeeds(),
+        TerminatedAtLimit(),
+        TruncatedEarly(),
+        Overlong(),
+        PolicyImprovement(),
+        WorkerStuck(),
         WorkerRewards(),
         WorkerSign(),
         WorkerSilent(),
+        WorkerObservations(),
+        LateAction(),
+        DeadAction(),
+        TransitionShift(),
+        RewardParity(),
+        ObservationParity(),
+        LengthParity(),
+        ObservationScale(),
+        NetworkState(),
+        TinyUpdates(),
+        FewUpdates(),
+        NoisyActions(),
+        NarrowPolicy(),
+        EntropyDominates(),
+        TemperatureRuns(),
         QBound(),
         QGrowth(),
         LargeKL(),
@@ -55,4 +141,5 @@ def default_detectors() -> list[Detector]:
         CanaryGap(),
         RewardCrash(),
         Plateau(),
+        *settings_detectors(),
     ]

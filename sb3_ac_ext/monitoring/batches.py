@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from sb3_ac_ext.monitoring import replay
-
 _ABSENT = object()
+_STOCK = ("stable_baselines3", "sb3_contrib")
 
 
 class BatchTap:
@@ -39,12 +39,13 @@ class BatchTap:
     @staticmethod
     def refuses(model: BaseAlgorithm) -> str | None:
         """Why the model's batches cannot be drawn again, ``None`` when they can."""
-        if not isinstance(model, OnPolicyAlgorithm):
-            return replay.unreadable(model)
-        buffer = model.rollout_buffer
-        if not isinstance(buffer, RolloutBuffer):
-            return f"{type(buffer).__name__} is not a RolloutBuffer"
-        return None if _known(buffer) else f"{type(buffer).__name__} may give batches of its own"
+        on_policy = isinstance(model, OnPolicyAlgorithm)
+        buffer = getattr(model, "rollout_buffer" if on_policy else "replay_buffer", None)
+        if not isinstance(buffer, RolloutBuffer if on_policy else ReplayBuffer):
+            return f"{type(model).__name__} has no buffer of SB3's"
+        if type(buffer).__module__.split(".")[0] not in _STOCK:
+            return f"{type(buffer).__name__} may give batches of its own"
+        return None
 
     def remove(self) -> None:
         if self._previous is _ABSENT:
@@ -88,12 +89,22 @@ def batch_error(model: BaseAlgorithm, tap: BatchTap) -> float | None:
     now = np.random.get_state()  # noqa: NPY002
     np.random.set_state(tap.state)  # noqa: NPY002
     try:
-        drawn = getattr(type(tap.buffer), tap.method)(tap.buffer, *args, **kwargs)
+        drawn = _stock_method(type(tap.buffer), tap.method)(tap.buffer, *args, **kwargs)
         expected = next(iter(drawn)) if tap.method == "get" else drawn
     finally:
         np.random.set_state(now)  # noqa: NPY002
     errors = [_apart(a, b) for a, b in zip(tap.batch, expected, strict=True)]
     return max(errors, default=None)
+
+
+def _stock_method(cls: type, name: str) -> Any:
+    """The method as SB3 wrote it, whatever overrides it further down."""
+    for base in cls.__mro__:
+        package = base.__module__.split(".")[0]
+        genuine = getattr(sys.modules.get(base.__module__), base.__qualname__, None) is base
+        if package in _STOCK and genuine and name in vars(base):
+            return vars(base)[name]
+    raise AttributeError(f"{cls.__name__} has no {name} of SB3's")
 
 
 def _apart(a: Any, b: Any) -> float:
@@ -113,7 +124,3 @@ def _apart(a: Any, b: Any) -> float:
     error = (x - y).abs() / y.abs().clamp(min=1.0)
     error[(x == y) | (x.isnan() & y.isnan())] = 0.0
     return float(error.nan_to_num(nan=float("inf")).max())
-
-
-def _known(buffer: Any) -> bool:
-    return type(buffer).__module__.split(".")[0] in replay.KNOWN_PACKAGES

@@ -21,7 +21,7 @@ class GradientTap:
     """
 
     def __init__(self, model: Any, tap: BatchTap, nets: dict[str, list[th.Tensor]]) -> None:
-        self.cosines: dict[str, float] = {}
+        self.found: dict[str, reference.Agreement] = {}
         self._model, self._tap, self._nets = model, tap, nets
         self._alpha = _alpha(model)
         if isinstance(model, OnPolicyAlgorithm):
@@ -55,16 +55,19 @@ class GradientTap:
             return
         with undisturbed(model):
             for name in names:
-                th.set_rng_state(self._tap.torch_state)
-                found = reference.cosine(lambda net=name: self._loss(net, batch), self._nets[name])
+                found = reference.agreement(
+                    lambda bonus, net=name: self._loss(net, batch, bonus), self._nets[name]
+                )
                 if found is not None:
-                    self.cosines[name] = found
+                    self.found[name] = found
 
-    def _loss(self, net: str, batch: Any) -> th.Tensor:
+    def _loss(self, net: str, batch: Any, bonus: bool) -> th.Tensor:
+        th.set_rng_state(self._tap.torch_state)
         if isinstance(self._model, OnPolicyAlgorithm):
-            return reference.on_policy_loss(self._model, batch)
-        loss = reference.critic_loss if net == "critic" else reference.actor_loss
-        return loss(self._model, batch, self._alpha)
+            return reference.on_policy_loss(self._model, batch, net, bonus)
+        if net == "critic":
+            return reference.critic_loss(self._model, batch, self._alpha)
+        return reference.actor_loss(self._model, batch, self._alpha, bonus)
 
 
 def _alpha(model: Any) -> th.Tensor | None:

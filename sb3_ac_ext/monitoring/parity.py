@@ -30,15 +30,16 @@ def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[s
     ``parity/obs_dead``: dimensions that vary in evaluation only; ``parity/obs_roughness``: median
     over dimensions of the ratio of mean squared step to variance (von Neumann), which noise raises
     and scale does not.
-    ``parity/length_ratio``, ``parity/length_p``: ratio of mean episode lengths, with a
-    Mann-Whitney p-value. Quantities that cannot be compared are left out.
+    ``parity/distinct_starts``: different first observations of the evaluation's workers.
+    ``parity/length_ratio``, ``parity/length_p``: ratio of mean episode lengths, with a Mann-Whitney
+    p-value. Quantities that cannot be compared are left out.
 
     :param view: this moment of training
     :param played: the policy that trains, in the evaluation environment
     :param returns: of recent training episodes
     :param lengths: of the same
     """
-    values: dict[str, float] = {}
+    values: dict[str, float] = {"parity/distinct_starts": float(played.distinct_starts)}
     _rewards(view.window.raw_rewards.ravel(), played.rewards.ravel(), values)
     if view.observations is not None and played.observations is not None:
         _observations(view.observations, played.observations, values)

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_ac_ext.monitoring.boundaries import row_bytes
+
 Floats = npt.NDArray[np.float64]
 _MOST_STEPS = 4000
 
@@ -22,12 +24,14 @@ class Play:
     :param rewards: shape (steps, n_envs), of at most 4,000 steps
     :param observations: shape (steps, n_envs, d), as the policy receives them; ``None`` for others
         than vectors
+    :param distinct_starts: different first observations of the workers
     """
 
     returns: Floats
     lengths: Floats
     rewards: Floats
     observations: Floats | None
+    distinct_starts: int
 
 
 def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int) -> Play:
@@ -38,6 +42,9 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
     :param deterministic: the greedy action, or a sampled one
     :param seed: of the environment
     """
+    env.seed(seed)
+    first = env.reset()
+    starts = {row_bytes(first, worker) for worker in range(env.num_envs)}
     env.seed(seed)
     rewards: list[Any] = []
     observations: list[Any] = []
@@ -64,6 +71,7 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
         observations=np.asarray(observations, dtype=np.float64)
         if vectors and observations[0].ndim == 2
         else None,
+        distinct_starts=len(starts),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch as th
@@ -32,11 +33,13 @@ def is_stock(model: BaseAlgorithm) -> bool:
     return type(model).train in {cls.train for cls in _STOCK}
 
 
-def on_policy_loss(model: Any, batch: Any) -> th.Tensor:
-    """Loss of PPO's and A2C's first minibatch, where the ratio is 1 and nothing is clipped.
+def on_policy_loss(model: Any, batch: Any, net: str, bonus: bool = True) -> th.Tensor:
+    """The part of PPO's and A2C's loss that a network learns from, on the first minibatch, where
+    the ratio is 1 and nothing is clipped.
 
-    ``-mean(A log pi) - ent_coef mean(H) + vf_coef MSE(V, R)``; its gradient is PPO's there
-    (arXiv 1707.06347, eq. 6 at theta = theta_old).
+    ``-mean(A log pi) - ent_coef mean(H)`` for the policy, ``vf_coef MSE(V, R)`` for the critic,
+    both for what they share; its gradient is PPO's there (arXiv 1707.06347, eq. 6 at the old
+    policy).
     """
     actions = batch.actions
     if isinstance(model.action_space, spaces.Discrete):
@@ -48,7 +51,11 @@ def on_policy_loss(model: Any, batch: Any) -> th.Tensor:
     entropy_loss = log_prob.mean() if entropy is None else -entropy.mean()
     value_loss = nn.functional.mse_loss(batch.returns, values.flatten())
     policy_loss = -(advantages * log_prob).mean()
-    return policy_loss + model.ent_coef * entropy_loss + model.vf_coef * value_loss
+    if bonus:
+        policy_loss = policy_loss + model.ent_coef * entropy_loss
+    if net == "shared":
+        return policy_loss + model.vf_coef * value_loss
+    return policy_loss if net == "policy" else model.vf_coef * value_loss
 
 
 def critic_loss(model: Any, batch: Any, alpha: th.Tensor | None) -> th.Tensor:
@@ -78,8 +85,11 @@ def critic_loss(model: Any, batch: Any, alpha: th.Tensor | None) -> th.Tensor:
     return th.stack([nn.functional.mse_loss(q, targets) for q in estimates]).sum()
 
 
-def actor_loss(model: Any, batch: Any, alpha: th.Tensor | None) -> th.Tensor:
-    """``mean(alpha log pi - min Q)`` for SAC, ``-mean(Q1)`` for TD3 and DDPG."""
+def actor_loss(model: Any, batch: Any, alpha: th.Tensor | None, bonus: bool = True) -> th.Tensor:
+    """``mean(alpha log pi - min Q)`` for SAC, ``-mean(Q1)`` for TD3 and DDPG.
+
+    :param bonus: with the entropy term
+    """
     policy = model.policy
     if alpha is None:
         return -policy.critic.q1_forward(
@@ -87,27 +97,82 @@ def actor_loss(model: Any, batch: Any, alpha: th.Tensor | None) -> th.Tensor:
         ).mean()
     actions, log_prob = policy.actor.action_log_prob(batch.observations)
     values = th.cat(policy.critic(batch.observations, actions), dim=1)
-    return (alpha * log_prob.reshape(-1, 1) - values.min(dim=1, keepdim=True).values).mean()
+    smallest = values.min(dim=1, keepdim=True).values
+    return (alpha * log_prob.reshape(-1, 1) - smallest).mean() if bonus else -smallest.mean()
 
 
-def cosine(loss: Callable[[], th.Tensor], parameters: Sequence[th.Tensor]) -> float | None:
-    """Cosine of the gradients that the parameters hold and those of the loss.
+@dataclass(frozen=True)
+class Agreement:
+    """Of the gradients that parameters hold with those of a loss.
 
-    :return: 1 where they agree up to a factor such as clipping's, 0 where the parameters hold none,
-        ``None`` where the loss has none
+    :param cosine: 1 where they agree up to a factor such as clipping's, 0 where the parameters hold
+        none; its sign is turned where the loss, measured, rises along what should lower it
+    :param some: whether the loss has a gradient at all
+    """
+
+    cosine: float
+    some: bool = True
+
+
+def agreement(
+    loss: Callable[[bool], th.Tensor], parameters: Sequence[th.Tensor]
+) -> Agreement | None:
+    """
+    :param loss: with (``True``) or without its entropy term; draws the same numbers at every call
+    :return: ``None`` where gradients are not finite
     """
     trainable = [p for p in parameters if p.requires_grad]
     if not trainable:
-        return 0.0
+        return Agreement(0.0)
     with th.enable_grad():
-        expected = th.autograd.grad(loss(), trainable, allow_unused=True)
-    a = _flat([p.grad for p in trainable], trainable)
-    b = _flat(expected, trainable)
-    if not bool(th.isfinite(a).all()) or float(b.norm()) < 1e-12:
+        expected = _gradient(loss(True), trainable)
+    held = _flat([p.grad for p in trainable], trainable)
+    if not bool(th.isfinite(held).all() & th.isfinite(expected).all()):
         return None
-    if float(a.norm()) == 0.0:
-        return 0.0
-    return float((a / a.norm()) @ (b / b.norm()))
+    if float(expected.norm()) < 1e-12:
+        return Agreement(0.0, some=False)
+    if float(held.norm()) == 0.0:
+        return Agreement(0.0)
+    cosine = float((held / held.norm()) @ (expected / expected.norm()))
+    if _rises(lambda: loss(False), trainable):
+        cosine = -abs(cosine)
+    return Agreement(cosine)
+
+
+def _gradient(loss: th.Tensor, parameters: Sequence[th.Tensor]) -> th.Tensor:
+    return _flat(th.autograd.grad(loss, parameters, allow_unused=True), parameters)
+
+
+def _rises(loss: Callable[[], th.Tensor], parameters: Sequence[th.Tensor]) -> bool:
+    """Whether the loss rises along its own descent, by a central difference.
+
+    Automatic differentiation cannot see that a graph passes its gradient on reversed: both sides of
+    a comparison would be wrong alike. A difference of values can. False where rounding decides.
+    """
+    with th.enable_grad():
+        start_loss = loss()
+        down = -_gradient(start_loss, parameters)
+    value, slope = float(start_loss), float(down.norm())
+    if slope < 1e-12:
+        return False
+    size = float(th.stack([p.detach().norm() for p in parameters]).norm())
+    resolution = 1e-6 * max(abs(value), 1.0)
+    step = min(100.0 * resolution / slope, 1e-2 * max(size, 1e-3))
+    if step * slope < 20.0 * resolution:
+        return False
+    direction = down / slope
+    kept = [p.detach().clone() for p in parameters]
+    values = []
+    for sign in (1.0, -1.0):
+        start = 0
+        for parameter, old in zip(parameters, kept, strict=True):
+            part = direction[start : start + old.numel()].reshape(old.shape).to(old.dtype)
+            parameter.detach().copy_(old + sign * step * part)
+            start += old.numel()
+        values.append(float(loss()))
+    for parameter, old in zip(parameters, kept, strict=True):
+        parameter.detach().copy_(old)
+    return values[0] - values[1] > 0.3 * 2.0 * step * slope
 
 
 def _flat(gradients: Sequence[Any], like: Sequence[th.Tensor]) -> th.Tensor:

@@ -92,7 +92,7 @@ class OldReset(_Share):
 
 @dataclass(frozen=True)
 class SameSeeds(_Share):
-    """All workers begin their k-th episode alike, though episodes differ over time."""
+    """All workers begin their k-th episode alike, though episodes differ in time or elsewhere."""
 
     name = "same_seeds"
     causes = {"worker_seeding": 1.0}  # noqa: RUF012
@@ -100,7 +100,11 @@ class SameSeeds(_Share):
 
     def check(self, history: History) -> Finding | None:
         last = history.last
-        if last is None or last.values.get("probe/distinct_resets", 0.0) < 2.0:
+        if last is None:
+            return None
+        elsewhere = history.series("parity/distinct_starts", last=1).values
+        alike = last.values.get("probe/distinct_resets", 0.0) < 2.0
+        if alike and not (elsewhere > 1.0).any():  # a task whose episodes all begin alike
             return None
         return self.found(
             history,

@@ -67,9 +67,8 @@ class Untrained(Detector):
 
 
 def _no_gradient(snapshot: Snapshot, net: str) -> bool:
-    """Whether the loss itself has no gradient there, as with a single action to choose from."""
-    known = "probe/stock_update" in snapshot.values
-    return known and f"probe/{net}_cosine" not in snapshot.values
+    """Whether the loss itself does not depend on the network."""
+    return snapshot.values.get(f"probe/{net}_has_gradient") == 0.0
 
 
 @dataclass(frozen=True)

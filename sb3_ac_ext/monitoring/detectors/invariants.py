@@ -85,6 +85,7 @@ def exact_invariants() -> list[Invariant]:
         _stored("obs"),
         _stored("next_obs"),
         _stored("action"),
+        _stored("clipped", "log_prob_mismatch"),
         _stored("reward"),
         _stored("start"),
         _stored("done"),

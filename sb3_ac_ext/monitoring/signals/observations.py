@@ -18,8 +18,8 @@ class ObservationSignal(Signal):
     """Observations after normalisation: the 99th percentile of magnitude, dead and mis-scaled
     dimensions.
 
-    ``observations/dims`` counts entries (of vectors only), ``observations/constant_dims`` those that
-    never change in the sample; ``observations/scale_ratio`` is the largest over the smallest
+    ``observations/dims`` counts entries (of vectors only), ``observations/constant_dims`` those
+    that never change in the sample; ``observations/scale_ratio`` is the largest over the smallest
     standard deviation of the others. ``observations/roughness``: median over entries of the von
     Neumann ratio within episodes, mean squared step over variance: 2 for white noise, far below for
     anything that moves.

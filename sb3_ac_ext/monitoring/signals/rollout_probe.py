@@ -33,6 +33,7 @@ class RolloutProbe(Signal):
     for returns = advantages + values.
     ``probe/stored_obs_error``, ``_action_``, ``_reward_``, ``_start_``: the newest 32 rows against
     what ``env.step`` took and gave; at time limits the reward holds gamma V(terminal) besides.
+    ``probe/stored_clipped_error``: where the action is not the sampled but the executed one.
 
     gSDE is left out of the log-probabilities where its noise matrix was drawn anew since.
     """
@@ -71,11 +72,14 @@ def _stored(view: View, reading: Reading) -> None:
         if isinstance(observations, dict)
         else observations[rows]
     )
+    wrong_action = difference(buffer.actions[rows], [step.actions for step in steps])
+    clipped = (
+        wrong_action > 0.0 == difference(buffer.actions[rows], [step.executed for step in steps])
+    )
     reading.put(
         probe__stored_obs_error=difference(stored, [step.obs for step in steps]),
-        probe__stored_action_error=difference(
-            buffer.actions[rows], [step.actions for step in steps]
-        ),
+        probe__stored_action_error=0.0 if clipped else wrong_action,
+        probe__stored_clipped_error=wrong_action if clipped else 0.0,
         probe__stored_reward_error=difference(
             buffer.rewards[rows], [_bootstrapped(model, step) for step in steps]
         ),

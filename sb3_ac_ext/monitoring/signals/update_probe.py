@@ -12,6 +12,7 @@ from sb3_ac_ext.monitoring import reference_gradients, target_step
 from sb3_ac_ext.monitoring.batches import BatchTap, batch_error
 from sb3_ac_ext.monitoring.gradient_tap import GradientTap
 from sb3_ac_ext.monitoring.neutral import undisturbed
+from sb3_ac_ext.monitoring.reference_gradients import Agreement
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.signals.networks import networks
 from sb3_ac_ext.monitoring.view import View
@@ -27,7 +28,8 @@ class UpdateProbe(Signal):
     ``probe/{net}_cosine``: cosine of the gradient that a network's first optimizer step used and
     the gradient of SB3's loss on that batch, computed again: 1 within 1e-3 for SB3's own updates
     (``probe/stock_update`` is 1), whatever clipping does to its length; -1 where a sign is wrong,
-    0 where nothing arrives. The smaller of the observed updates.
+    0 where nothing arrives. The smaller of the observed updates. ``probe/{net}_has_gradient``: 0
+    where the loss does not depend on the network, as with a single action to choose from.
     ``probe/target_error``: distance of the target networks from (1 - tau) target + tau online,
     relative to their size; ``probe/target_moved``: share of the observed updates that moved them,
     ``probe/target_due``: that should have (every one, or every policy_delay-th);
@@ -40,7 +42,7 @@ class UpdateProbe(Signal):
         self._left = 0
         self._gradients = False
         self._errors: list[float] = []
-        self._cosines: list[dict[str, float]] = []
+        self._found: list[dict[str, Agreement]] = []
         self._steps: list[target_step.TargetStep] = []
 
     def supports(self, model: BaseAlgorithm) -> str | None:
@@ -66,7 +68,7 @@ class UpdateProbe(Signal):
             if gradients is not None:
                 gradients.remove()
         if gradients is not None:
-            self._cosines.append(gradients.cosines)
+            self._found.append(gradients.found)
         with undisturbed(model):
             error = batch_error(model, tap)
             if error is not None:
@@ -78,18 +80,22 @@ class UpdateProbe(Signal):
         reading = Reading()
         self._left = _PER_SNAPSHOT
         errors, self._errors = self._errors, []
-        cosines, self._cosines = self._cosines, []
+        found, self._found = self._found, []
         steps, self._steps = self._steps, []
         if errors:
             reading.put(probe__batch_error=max(errors))
-        for net in {net for found in cosines for net in found}:
-            reading.values[f"probe/{net}_cosine"] = min(f[net] for f in cosines if net in f)
-        if cosines:
+        for net in {net for agreements in found for net in agreements}:
+            known = [agreements[net] for agreements in found if net in agreements]
+            cosines = [agreement.cosine for agreement in known if agreement.some]
+            reading.values[f"probe/{net}_has_gradient"] = float(len(cosines) > 0)
+            if cosines:
+                reading.values[f"probe/{net}_cosine"] = min(cosines)
+        if found:
             reading.put(probe__stock_update=reference_gradients.is_stock(view.model))
         if steps:
-            known = [step.error for step in steps if step.error is not None]
-            if known:
-                reading.put(probe__target_error=max(known))
+            errors = [step.error for step in steps if step.error is not None]
+            if errors:
+                reading.put(probe__target_error=max(errors))
             reading.put(
                 probe__target_moved=np.mean([step.moved for step in steps]),
                 probe__target_due=np.mean([step.due for step in steps]),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from typing import Any
 
 
 def add_parser(subparsers: Any) -> None:
     """:param subparsers: of the main parser"""
-    parser = subparsers.add_parser("benchmark", help="measure what the monitor costs")
+    parser = subparsers.add_parser("benchmark", help="measure what the monitor costs and finds")
     parser.set_defaults(run=run)
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    _add_faults(kinds)
     overhead = kinds.add_parser(
         "overhead", help="wall time of training with the callback over without it, canary excluded"
     )
@@ -19,6 +21,54 @@ def add_parser(subparsers: Any) -> None:
     overhead.add_argument("--algo", nargs="+", choices=("ppo", "a2c", "sac"), default=None)
     overhead.add_argument("--num-threads", type=_positive, default=1, help="of PyTorch (default 1)")
     overhead.add_argument("--json", action="store_true", help="print one JSON document")
+    remedies = kinds.add_parser(
+        "remedies", help="returns of clean runs, of broken ones, and of broken ones with actions"
+    )
+    remedies.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="(default 1 2 3)")
+    remedies.add_argument("--num-threads", type=_positive, default=1, help="of PyTorch (default 1)")
+    remedies.add_argument("--json", action="store_true", help="print one JSON document")
+    remedies.set_defaults(run=run_remedies)
+
+
+def _add_faults(kinds: Any) -> None:
+    parser = kinds.add_parser("faults", help="what is found, and how often an alarm is false")
+    parser.add_argument("--quick", action="store_true", help="about ten minutes on two cores")
+    parser.add_argument(
+        "--out", default="benchmarks/runs", metavar="FOLDER", help="for recorded runs and tables"
+    )
+    parser.add_argument("--jobs", type=_positive, default=2, help="processes (default 2)")
+    parser.add_argument("--only", default="", metavar="REGEX", help="cases whose name contains it")
+    parser.add_argument("--part", choices=("healthy", "faulty", "all"), default="all")
+    parser.add_argument(
+        "--judge-only", action="store_true", help="run nothing, judge what is recorded"
+    )
+    parser.add_argument(
+        "--split",
+        choices=("tuning", "held-out", "all"),
+        default="held-out",
+        help="part of the runs that the tables are about (default held-out)",
+    )
+    parser.add_argument(
+        "--limit", type=_positive, default=300, metavar="SECONDS", help="of training per case"
+    )
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="ask other packages about the same runs (extra peers); one has to watch them anew",
+    )
+    parser.add_argument(
+        "--keep",
+        default="",
+        metavar="FOLDER",
+        help="copy a representative part of the runs there, with their verdicts",
+    )
+    parser.set_defaults(run=_run_faults)
+
+
+def _run_faults(args: argparse.Namespace) -> int:
+    from sb3_ac_ext.benchmark.faults.command import run
+
+    return run(args)
 
 
 def _positive(text: str) -> int:
@@ -51,6 +101,47 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_table(results)
     return 0
+
+
+def run_remedies(args: argparse.Namespace) -> int:
+    """
+    :param args: parsed arguments
+    :return: 0
+    """
+    import torch as th
+
+    from sb3_ac_ext.benchmark import remedies
+    from sb3_ac_ext.run_spec import check_threads
+
+    check_threads(args.num_threads)
+    th.set_num_threads(args.num_threads)
+    say = (lambda text: None) if args.json else partial(print, flush=True)
+    results = remedies.run_remedies(args.seeds, say=say)
+    if args.json:
+        print(json.dumps([result.to_json() for result in results], indent=2))
+    else:
+        _print_remedies(results, remedies.TARGET)
+    return 0
+
+
+def _print_remedies(results: list[Any], target: float) -> None:
+    from statistics import mean
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"Mean return of {len(results[0].clean)} runs each; target: remedied at least "
+        f"{target:.0%} of clean"
+    )
+    for heading in ("fault", "task", "clean", "broken", "with actions", "recovered", "of clean"):
+        table.add_column(heading, justify="left" if heading in ("fault", "task") else "right")
+    for result in results:
+        returns = (f"{mean(row):.1f}" for row in (result.clean, result.broken, result.remedied))
+        table.add_row(
+            result.fault, result.task, *returns, f"{result.recovered:.0%}", f"{result.share:.0%}"
+        )
+    Console().print(table)
 
 
 def _print_table(results: list[Any]) -> None:

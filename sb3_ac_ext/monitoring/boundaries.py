@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-_RESETS = 20
+_RESETS, _STARTS = 20, 40
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class BoundaryCounts:
     :param resets: resets compared over workers, the k-th of each with the k-th of all others
     :param twin_resets: of these, those equal to another worker's
     :param distinct_resets: different reset observations
+    :param first_starts: reset observations of the first resets, shape (n, d), vectors only
+    :param last_starts: of the newest resets that are not among the first
     """
 
     starts: int = 0
@@ -35,6 +39,8 @@ class BoundaryCounts:
     resets: int = 0
     twin_resets: int = 0
     distinct_resets: int = 0
+    first_starts: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    last_starts: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
 
 class Boundaries:
@@ -47,15 +53,21 @@ class Boundaries:
         self._pending: dict[int, bytes] = {}
         self._resets: list[list[bytes]] = [[] for _ in range(n_envs)]
         self._ends: set[bytes] = set()
+        self._first: list[Any] = []
+        self._last: deque[Any] = deque(maxlen=_STARTS)
         self._starts = self._stale = self._n_ends = self._old = self._missing = 0
 
     def began(self, raw_obs: Any) -> None:
         """All workers were reset. :param raw_obs: before normalisation"""
         for worker in range(len(self._resets)):
-            self._reset(worker, row_bytes(raw_obs, worker))
+            self._reset(worker, raw_obs)
 
-    def _reset(self, worker: int, obs: bytes) -> None:
+    def _reset(self, worker: int, raw_obs: Any) -> None:
+        obs = row_bytes(raw_obs, worker)
         self._pending[worker] = obs
+        if isinstance(raw_obs, np.ndarray) and raw_obs.ndim == 2:
+            starts = self._first if len(self._first) < _STARTS else self._last
+            starts.append(raw_obs[worker].copy())
         if len(self._resets[worker]) < _RESETS:
             self._resets[worker].append(obs)
 
@@ -79,7 +91,7 @@ class Boundaries:
         :param terminal: ``info["terminal_observation"]``, ``None`` where it is missing
         """
         self._n_ends += 1
-        self._reset(worker, row_bytes(raw_obs, worker))
+        self._reset(worker, raw_obs)
         if terminal is None:
             self._missing += 1
             return
@@ -104,6 +116,8 @@ class Boundaries:
             resets=rounds * len(self._resets),
             twin_resets=twins,
             distinct_resets=len({obs for resets in self._resets for obs in resets}),
+            first_starts=np.asarray(self._first, dtype=np.float64),
+            last_starts=np.asarray(self._last, dtype=np.float64),
         )
 
 

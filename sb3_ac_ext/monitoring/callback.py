@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,20 @@ from stable_baselines3.common.callbacks import BaseCallback, EventCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_ac_ext.flight.recorder import FlightRecorder
+from sb3_ac_ext.monitoring.actions import Actions
 from sb3_ac_ext.monitoring.describe import describe
 from sb3_ac_ext.monitoring.detectors import Detector, default_detectors
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.neutral import undisturbed
 from sb3_ac_ext.monitoring.observed import unwatch, watch_next_train
 from sb3_ac_ext.monitoring.recorder import Recorder
-from sb3_ac_ext.monitoring.records import RunInfo, Snapshot, Verdict
+from sb3_ac_ext.monitoring.records import RunInfo, Severity, Snapshot, Verdict
 from sb3_ac_ext.monitoring.rollout import RolloutCollector
 from sb3_ac_ext.monitoring.signals import CanarySignal, Readings, Signal, default_signals
+from sb3_ac_ext.monitoring.signals.normaliser_probe import evaluation_envs
 from sb3_ac_ext.monitoring.sinks import LoggerSink, Sink, default_sinks
+from sb3_ac_ext.monitoring.transitions import from_replay, from_rollout
 from sb3_ac_ext.monitoring.view import Clock, View
 from sb3_ac_ext.monitoring.watch import Watch
 
@@ -58,7 +62,13 @@ class DiagnosticsCallback(BaseCallback):
     :param detectors: to ask instead of the default ones
     :param sinks: receive snapshots and findings in place of the console; files, webhook, SB3's
         logger and Weights & Biases get them in any case
+    :param actions: what to do about findings, none by default: severity or cause -> an action, its
+        name, ``{name: {argument: value}}``, or a list of these; see
+        :mod:`sb3_ac_ext.monitoring.actions`
     :param report: write ``report.html`` into ``log_dir`` at the end
+    :param flight_recorder: updates that are kept in memory and written to ``log_dir/flight_<step>``
+        on a critical finding, a non-finite value or an exception in ``train()``, for ``sb3-ac
+        replay``; 0 for none; what it takes is told by :class:`~sb3_ac_ext.flight.FlightRecorder`
     :param verbose: 0 prints nothing, 1 findings and the verdict
     :raises ValueError: for values out of range
     """
@@ -75,7 +85,9 @@ class DiagnosticsCallback(BaseCallback):
         signals: Iterable[Signal] | None = None,
         detectors: Iterable[Detector] | None = None,
         sinks: Iterable[Sink] | None = None,
+        actions: Mapping[str, Any] | None = None,
         report: bool = True,
+        flight_recorder: int = 0,
         verbose: int = 1,
     ) -> None:
         super().__init__(verbose)
@@ -89,6 +101,8 @@ class DiagnosticsCallback(BaseCallback):
         self._detectors = list(default_detectors() if detectors is None else detectors)
         self._log_dir = None if log_dir is None else Path(log_dir)
         self._report = report
+        self.flight = FlightRecorder(flight_recorder, log_dir, verbose)
+        self._actions = None if actions is None else Actions(actions, self._log_dir)
         self._given_sinks = default_sinks(log_dir, webhook, verbose if sinks is None else 0)
         self._given_sinks.extend(sinks or ())
         self._sinks: list[Sink] = []
@@ -105,6 +119,7 @@ class DiagnosticsCallback(BaseCallback):
             name = type(self.parent).__name__
             raise ValueError(f"{type(self).__name__} sees no rollouts inside {name}: give it as is")
         self._detach()
+        self.flight.attach(self.model)
         start = time.perf_counter()
         with undisturbed(self.model):
             not_observed = self._choose_signals()
@@ -118,22 +133,28 @@ class DiagnosticsCallback(BaseCallback):
         unwatch(self.model, self._around_update)
         if self._pending is not None:  # no update came: off-policy before learning_starts
             self._snapshot(self._pending)
+        self._act()
         self._rollout_began = time.perf_counter()
 
     def _on_step(self) -> bool:
-        if not self._recorder.add(self.locals) and not self._alarmed:
-            self._alarmed = True
-            self._snapshot(View(self.model, self.num_timesteps, self._recorder.cut()))
-        return True
+        if not self._recorder.add(self.locals):
+            self.flight.see_step(self.locals, self.num_timesteps)
+            if not self._alarmed:
+                self._alarmed = True
+                self._snapshot(View(self.model, self.num_timesteps, self._recorder.cut()))
+                self._act()
+        return self._actions is None or not self._actions.stopped
 
     def _on_rollout_end(self) -> None:
         now = time.perf_counter()
+        self.flight.await_update()
         self._clock.rollout += now - self._rollout_began
         if isinstance(self.model, OnPolicyAlgorithm):
             self._rollouts.add(self.model.rollout_buffer, self.locals["dones"])
         self._n_rollouts += 1
         last = self.num_timesteps >= self.model._total_timesteps
-        if last or self.num_timesteps - self._last_step >= self._every:
+        due = self.num_timesteps - self._last_step >= self._every
+        if last or due or self._first_update_comes():
             self._await_update(last)
         elif self._n_rollouts % self._stride == 0:
             watch_next_train(self.model, self._around_update)
@@ -152,9 +173,25 @@ class DiagnosticsCallback(BaseCallback):
         rollout = self._rollouts.cut(self.model)
         window = self._recorder.cut()
         view = View(self.model, self.num_timesteps, window, rollout, final=last)
-        self._readings.before_update(view)
+        view.evaluation_envs = self._evaluation_envs
+        with undisturbed(self.model):
+            if isinstance(self.model, OnPolicyAlgorithm):
+                view.last_values = self.locals["values"].cpu().numpy().ravel()
+                view.last_dones = self.locals["dones"]
+                view.transitions = from_rollout(self.model)
+            else:
+                view.transitions = from_replay(self.model, len(window.rewards))
+            self._readings.before_update(view)
         self._pending = view
         watch_next_train(self.model, self._around_update)
+
+    def _first_update_comes(self) -> bool:
+        """Exact invariants are judged on it, long before the first snapshot is due."""
+        comes = not self._first_came and self.num_timesteps > getattr(
+            self.model, "learning_starts", 0
+        )
+        self._first_came |= comes
+        return comes
 
     def _around_update(self, train: Callable[[], None]) -> None:
         if not self._open or self.model.start_time != self._learn_id:
@@ -187,10 +224,21 @@ class DiagnosticsCallback(BaseCallback):
         for sink in self._sinks:
             sink.snapshot(snapshot)
         for finding in self._watch.update(self.history):
+            if finding.severity is Severity.CRITICAL:
+                self.flight.alert(finding.detector, finding.message, view.updated)
             for sink in self._sinks:
                 sink.finding(finding)
         self._clock.canary = view.canary_seconds
         self._clock.callback += time.perf_counter() - start - view.canary_seconds
+
+    def _act(self) -> None:
+        """Between updates, once nobody observes the last one any more."""
+        if self._actions is None:
+            return
+        for event in self._actions.act(self.model, self.history, self._watch):
+            self.history.events.append(event)
+            for sink in self._sinks:
+                sink.event(event)
 
     # beginning and end
 
@@ -204,6 +252,8 @@ class DiagnosticsCallback(BaseCallback):
         if not len(self.history) or self.num_timesteps < self.history.step:
             self.history, self._watch = History(info), Watch(self._detectors)
         self.history.info = info
+        if self._actions is not None:
+            self._actions.start(self.model, self.num_timesteps, fresh=not len(self.history))
         self._sinks = [*self._given_sinks, LoggerSink(self.logger)]
         for sink in self._sinks:
             sink.start(info)
@@ -211,14 +261,16 @@ class DiagnosticsCallback(BaseCallback):
         size = _rollout_size(self.model)
         self._every = self.every or _usual_period(self.model, size, total)
         updates = self._every // size
-        self._stride = max(1, updates // max(1, min(_OBSERVED_UPDATES, updates // 10)))
-        self._recorder = Recorder(self.training_env)
+        # odd, so that updates of both kinds are seen where every second one moves the actor
+        self._stride = updates // max(1, min(_OBSERVED_UPDATES, updates // 10)) | 1
+        self._recorder = Recorder(self.training_env, self.model)
         self._rollouts = RolloutCollector()
         self._pending = None
+        self._evaluation_envs = evaluation_envs(self.parent, self.model)
         self._last_step = self.num_timesteps
         self._learn_id = self.model.start_time
         self._n_rollouts = 0
-        self._alarmed = False
+        self._alarmed = self._first_came = False
         self._open = True
 
     def close(self, error: BaseException | None = None) -> None:
@@ -239,6 +291,7 @@ class DiagnosticsCallback(BaseCallback):
         rest = self._pending or View(self.model, self.num_timesteps, self._recorder.cut())
         rest.final = error is None
         self._snapshot(rest)
+        self._act()
         self._detach()
         self.verdict = self._watch.verdict(self.history)
         for sink in self._sinks:
@@ -256,6 +309,9 @@ class DiagnosticsCallback(BaseCallback):
 
     def _detach(self) -> None:
         unwatch(self.model, self._around_update)
+        self.flight.detach()
+        if self._actions is not None:
+            self._actions.end()
         for signal in self._signals:
             signal.detach()
 

@@ -143,13 +143,20 @@ _ENVIRONMENT: dict[str, Cause] = {
         "rewards arrive late: they belong to an earlier step",
         "return the reward of the action that was just taken; check queues and frame skips",
         2,
-        ("critic_not_learning", "hard_task", "no_learning_signal"),
+        (
+            "critic_not_learning",
+            "hard_task",
+            "no_learning_signal",
+            "reward_noise",
+            "evaluation_mismatch",
+        ),
     ),
     "reward_noise": Cause(
         "rewards are mostly noise",
         "find the source of the noise; larger n_steps and batch_size average it out",
-        1,
-        ("critic_not_learning", "hard_task"),
+        2,
+        ("critic_not_learning", "hard_task", "evaluation_mismatch"),
+        against=("critic_fits",),
     ),
     "observation_scale": Cause(
         "observations are on a scale that saturates the networks",
@@ -230,6 +237,7 @@ _ENVIRONMENT: dict[str, Cause] = {
             "evaluation_mismatch",
             "reward_noise",
         ),
+        against=("returns_rise",),
     ),
 }
 
@@ -508,10 +516,12 @@ _OUTCOMES: dict[str, Cause] = {
         "the policy collapsed",
         "restart from a checkpoint before it, with a lower learning_rate or target_kl=0.02",
         explains=("hard_task",),
+        against=("returns_rise",),
     ),
     "critic_not_learning": Cause(
         "the critic does not learn the returns",
         "raise vf_coef or the critic's learning rate, normalise rewards, clip_range_vf=None",
+        against=("critic_fits",),
     ),
     "deterministic_mode_collapse": Cause(
         "the policy needs its noise: its greedy action is poor",
@@ -524,10 +534,12 @@ _OUTCOMES: dict[str, Cause] = {
     "no_learning_signal": Cause(
         "rewards do not tell good from bad behaviour",
         "check that the reward varies between episodes; shape it, or explore more",
+        against=("returns_rose",),
     ),
     "hard_task": Cause(
         "under-trained or a hard task; nothing looks broken",
         "a larger n_timesteps, or hyperparameters tuned for the task",
+        against=("returns_rise",),
     ),
 }
 

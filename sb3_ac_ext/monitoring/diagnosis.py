@@ -6,22 +6,29 @@ import math
 from collections.abc import Mapping, Sequence
 
 from sb3_ac_ext.monitoring.causes import CAUSES, Cause
+from sb3_ac_ext.monitoring.contrary import CONTRARY, held
+from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Diagnosis, Finding, Severity
 
 _TRUST = {Severity.INFO: 0.4, Severity.WARNING: 0.7, Severity.CRITICAL: 1.0}
 _LIKELY = 0.3
+_CERTAINTY = {1: 0.7, 2: 0.85, 3: 1.0}
 
 
 def diagnose(
-    findings: Sequence[Finding], causes: Mapping[str, Cause] = CAUSES
+    findings: Sequence[Finding],
+    history: History | None = None,
+    causes: Mapping[str, Cause] = CAUSES,
 ) -> tuple[Diagnosis, ...]:
     """Rank the causes that the findings point to.
 
     The confidence of a cause is the noisy-or of its findings, 1 - prod(1 - weight x trust), with
-    trust by severity. A cause that a likely one explains loses three quarters of its
-    confidence. Sorted by severity, then certainty of the evidence, then confidence.
+    trust by severity, halved by each observation of the history that speaks against it. A cause
+    that a likely one explains loses three quarters of its confidence. Sorted by severity, then
+    confidence weighted by the certainty of its kind of evidence.
 
     :param findings: one per alert
+    :param history: that they were found in; without it nothing speaks against a cause
     :param causes: the table of causes
     :raises KeyError: when a finding names a cause that the table lacks
     """
@@ -29,13 +36,40 @@ def diagnose(
     for finding in findings:
         for cause in finding.causes:
             supports.setdefault(cause, []).append(finding)
-    confidence = {cause: _noisy_or(cause, found) for cause, found in supports.items()}
-    explained_by = {cause: _explainer(cause, confidence, causes) for cause in supports}
-    diagnoses = [
-        _diagnosis(cause, found, confidence, explained_by, causes)
+    against = {cause: _against(causes[cause], history) for cause in supports}
+    confidence = {
+        cause: _noisy_or(cause, found) * 0.5 ** len(against[cause])
         for cause, found in supports.items()
-    ]
+    }
+    explained_by = {cause: _explainer(cause, confidence, causes) for cause in supports}
+    exact = None if history is None else held(history)
+    diagnoses = []
+    for cause, found in supports.items():
+        notes = (*_explained(cause, explained_by, causes), *against[cause])
+        if exact is not None and causes[cause].certainty < 3:
+            notes = (*notes, exact)
+        master = explained_by[cause]
+        diagnoses.append(_diagnosis(cause, causes[cause], found, confidence[cause], notes, master))
     return tuple(sorted(diagnoses, key=lambda d: _rank(d, causes)))
+
+
+def _against(cause: Cause, history: History | None) -> tuple[str, ...]:
+    if history is None:
+        return ()
+    seen = (CONTRARY[name](history) for name in cause.against)
+    return tuple(f"against it: {text}" for text in seen if text is not None)
+
+
+def _explained(
+    cause: str, explained_by: Mapping[str, str | None], causes: Mapping[str, Cause]
+) -> tuple[str, ...]:
+    master = explained_by[cause]
+    notes = tuple(
+        f"{causes[other].title}: explained by this cause"
+        for other, by in explained_by.items()
+        if by == cause
+    )
+    return notes if master is None else (f"explained by: {causes[master].title}", *notes)
 
 
 def _noisy_or(cause: str, findings: Sequence[Finding]) -> float:
@@ -55,34 +89,28 @@ def _explainer(
 
 
 def _diagnosis(
-    cause: str,
+    name: str,
+    cause: Cause,
     findings: Sequence[Finding],
-    confidence: Mapping[str, float],
-    explained_by: Mapping[str, str | None],
-    causes: Mapping[str, Cause],
+    confidence: float,
+    notes: tuple[str, ...],
+    master: str | None,
 ) -> Diagnosis:
-    entry, master = causes[cause], explained_by[cause]
-    ordered = sorted(findings, key=lambda f: (-f.severity, f.since))
-    notes = tuple(
-        f"{causes[other].title}: explained by this cause"
-        for other, by in explained_by.items()
-        if by == cause
-    )
-    if master is not None:
-        notes = (f"explained by: {causes[master].title}", *notes)
+    ordered = sorted(findings, key=lambda f: (-f.causes[name], -f.severity, f.since))
+    severity = max(f.severity for f in findings)
     return Diagnosis(
-        cause=cause,
-        title=entry.title,
-        severity=ordered[0].severity if master is None else Severity.INFO,
-        confidence=confidence[cause] * (0.25 if master is not None else 1.0),
+        cause=name,
+        title=cause.title,
+        severity=severity if master is None else Severity.INFO,
+        confidence=confidence * (0.25 if master is not None else 1.0),
         since=min(f.since for f in findings),
         evidence=tuple(f.message for f in ordered),
         detectors=tuple(f.detector for f in ordered),
-        advice=entry.remedy,
+        advice=cause.remedy,
         ruled_out=notes,
     )
 
 
-def _rank(diagnosis: Diagnosis, causes: Mapping[str, Cause]) -> tuple[float, float, float, int]:
-    certainty = causes[diagnosis.cause].certainty
-    return -diagnosis.severity, -certainty, -diagnosis.confidence, diagnosis.since
+def _rank(diagnosis: Diagnosis, causes: Mapping[str, Cause]) -> tuple[float, float, int]:
+    certainty = _CERTAINTY[causes[diagnosis.cause].certainty]
+    return -diagnosis.severity, -certainty * diagnosis.confidence, diagnosis.since

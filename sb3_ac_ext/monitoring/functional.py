@@ -70,6 +70,34 @@ def generalised_advantages(
     return advantages
 
 
+def largest_shift(first: Array, second: Array) -> float:
+    """Largest difference of column means, in standard deviations of the first sample.
+
+    Columns that hardly vary count with a thousandth of their magnitude as deviation.
+
+    :param first: shape (n, d)
+    :param second: shape (m, d)
+    """
+    spread = np.maximum(first.std(axis=0), 1e-3 * np.abs(first).max(axis=0))
+    shift = np.abs(second.mean(axis=0) - first.mean(axis=0))
+    return float(np.max(shift / np.maximum(spread, 1e-9), initial=0.0))
+
+
+def largest_spread_ratio(first: Array, second: Array) -> float:
+    """Ratio of column deviations, the one furthest from 1 in either direction.
+
+    :param first: shape (n, d)
+    :param second: shape (m, d)
+    :return: of the first over the second; 1 where no column varies in both
+    """
+    a, b = first.std(axis=0), second.std(axis=0)
+    both = (a > 1e-9) & (b > 1e-9)
+    if not both.any():
+        return 1.0
+    logs = np.log(a[both] / b[both])
+    return float(np.exp(logs[np.argmax(np.abs(logs))]))
+
+
 def ridge(inputs: Array, targets: Array, strength: float = 1e-6) -> Floats:
     """Weights W that minimise ||inputs W - targets||^2 + strength trace-scaled ||W||^2.
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from sb3_ac_ext.monitoring.records import RunInfo, Snapshot
+from sb3_ac_ext.monitoring.records import Event, RunInfo, Snapshot
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,6 +62,7 @@ class History:
     def __init__(self, info: RunInfo | None = None, snapshots: Iterable[Snapshot] = ()) -> None:
         self.info = info or RunInfo()
         self.notes: list[str] = []
+        self.events: list[Event] = []
         self._snapshots: list[Snapshot] = []
         self._columns: dict[str, _Column] = {}
         self._end: int | None = None
@@ -139,6 +140,7 @@ class History:
         view = History(self.info)
         view._snapshots, view._columns = self._snapshots, self._columns
         view._end = min(n, len(self))
+        view.events = [event for event in self.events if event.step <= view.step]
         return view
 
 
@@ -148,6 +150,10 @@ def write_header(stream: IO[str], info: RunInfo) -> None:
 
 def write_snapshot(stream: IO[str], snapshot: Snapshot) -> None:
     _write_line(stream, {"kind": "snapshot", **snapshot.to_json()})
+
+
+def write_event(stream: IO[str], event: Event) -> None:
+    _write_line(stream, {"kind": "event", **event.to_json()})
 
 
 def _write_line(stream: IO[str], data: object) -> None:
@@ -184,6 +190,7 @@ def read_history(path: Path | str) -> History:
         raise ValueError(f"{path} is empty: a monitor history begins with a line of kind 'run'")
     history = History(reader.info, reader.snapshots)
     history.notes.extend(reader.notes)
+    history.events.extend(reader.events)
     return history
 
 
@@ -197,6 +204,7 @@ class _Reader:
     def __init__(self, name: str) -> None:
         self.info: RunInfo | None = None
         self.snapshots: list[Snapshot] = []
+        self.events: list[Event] = []
         self.notes: list[str] = []
         self._name = name
         self._restarted = False
@@ -210,6 +218,8 @@ class _Reader:
             self._restarted = True
         elif kind == "snapshot" and self.info is not None:
             self._add(Snapshot.from_json(data))
+        elif kind == "event" and self.info is not None:
+            self.events.append(Event.from_json(data))
 
     def _add(self, snapshot: Snapshot) -> None:
         last = self.snapshots[-1].step if self.snapshots else -1
@@ -222,5 +232,6 @@ class _Reader:
                 f"{len(self.snapshots) - len(kept)} earlier snapshots are superseded and left out"
             )
             self.snapshots = kept
+            self.events = [event for event in self.events if event.step < snapshot.step]
         self._restarted = False
         self.snapshots.append(snapshot)

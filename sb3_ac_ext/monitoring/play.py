@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
 from sb3_ac_ext.monitoring.boundaries import row_bytes
 
@@ -22,15 +22,15 @@ class Play:
     :param returns: shape (episodes,), as ``Monitor`` counts them where there is one
     :param lengths: shape (episodes,), in steps
     :param rewards: shape (steps, n_envs), of at most 4,000 steps
-    :param observations: shape (steps, n_envs, d), as the policy receives them; ``None`` for others
-        than vectors
-    :param distinct_starts: different first observations of the workers
+    :param starts: first observations of the workers, shape (n_envs, d), before normalisation;
+        ``None`` for others than vectors
+    :param distinct_starts: how many of them differ
     """
 
     returns: Floats
     lengths: Floats
     rewards: Floats
-    observations: Floats | None
+    starts: Floats | None
     distinct_starts: int
 
 
@@ -44,15 +44,17 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
     """
     env.seed(seed)
     first = env.reset()
-    starts = {row_bytes(first, worker) for worker in range(env.num_envs)}
+    normaliser = unwrap_vec_normalize(env)
+    if normaliser is not None and normaliser.norm_obs:
+        first = normaliser.get_original_obs()
+    distinct = {row_bytes(first, worker) for worker in range(env.num_envs)}
+    vectors = isinstance(first, np.ndarray) and first.ndim == 2
     env.seed(seed)
     rewards: list[Any] = []
-    observations: list[Any] = []
 
     def note(step: dict[str, Any], _globals: dict[str, Any]) -> None:
         if step["i"] == 0 and len(rewards) < _MOST_STEPS:
             rewards.append(step["rewards"].copy())
-            observations.append(step.get("new_observations", step["observations"]))
 
     returns, lengths = _evaluator(model)(
         model,
@@ -63,15 +65,12 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
         warn=False,
         callback=note,
     )
-    vectors = bool(observations) and isinstance(observations[0], np.ndarray)
     return Play(
         returns=np.asarray(returns, dtype=np.float64),
         lengths=np.asarray(lengths, dtype=np.float64),
         rewards=np.asarray(rewards, dtype=np.float64),
-        observations=np.asarray(observations, dtype=np.float64)
-        if vectors and observations[0].ndim == 2
-        else None,
-        distinct_starts=len(starts),
+        starts=np.asarray(first, dtype=np.float64) if vectors else None,
+        distinct_starts=len(distinct),
     )
 
 

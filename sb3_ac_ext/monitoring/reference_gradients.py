@@ -157,22 +157,37 @@ def _rises(loss: Callable[[], th.Tensor], parameters: Sequence[th.Tensor]) -> bo
         return False
     size = float(th.stack([p.detach().norm() for p in parameters]).norm())
     resolution = 1e-6 * max(abs(value), 1.0)
-    step = min(100.0 * resolution / slope, 1e-2 * max(size, 1e-3))
-    if step * slope < 20.0 * resolution:
-        return False
     direction = down / slope
+    for times in (100.0, 1000.0):
+        step = times * resolution / slope
+        if step > 1e-2 * max(size, 1e-3):
+            return False
+        rise = _difference(loss, parameters, direction, step) / (2.0 * step * slope)
+        # a reversed graph makes this 1, a right one -1, rounding and curvature anything between
+        if not 0.8 < rise < 1.25:
+            return False
+    return True
+
+
+def _difference(
+    loss: Callable[[], th.Tensor],
+    parameters: Sequence[th.Tensor],
+    direction: th.Tensor,
+    step: float,
+) -> float:
+    """Loss one step along the direction minus loss one step against it."""
     kept = [p.detach().clone() for p in parameters]
     values = []
-    for sign in (1.0, -1.0):
+    for signed in (step, -step):
         start = 0
         for parameter, old in zip(parameters, kept, strict=True):
             part = direction[start : start + old.numel()].reshape(old.shape).to(old.dtype)
-            parameter.detach().copy_(old + sign * step * part)
+            parameter.detach().copy_(old + signed * part)
             start += old.numel()
         values.append(float(loss()))
     for parameter, old in zip(parameters, kept, strict=True):
         parameter.detach().copy_(old)
-    return values[0] - values[1] > 0.3 * 2.0 * step * slope
+    return values[0] - values[1]
 
 
 def _flat(gradients: Sequence[Any], like: Sequence[th.Tensor]) -> th.Tensor:

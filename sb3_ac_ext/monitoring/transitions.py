@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from sb3_ac_ext.monitoring import replay
 
-MAX_STEPS, MAX_ROWS, MAX_DIMS = 512, 2048, 64
+MAX_STEPS, MAX_ROWS, MAX_DIMS = 512, 1024, 64
 Floats = npt.NDArray[np.float64]
 
 
@@ -56,12 +56,16 @@ def from_rollout(model: Any) -> Transitions | None:
     )
 
 
-def from_replay(model: Any) -> Transitions | None:
-    """Of the replay buffer's newest rows; ``None`` for images and unknown buffers."""
+def from_replay(model: Any, n_steps: int) -> Transitions | None:
+    """Of the replay buffer's newest rows; ``None`` for images and unknown buffers.
+
+    :param n_steps: at most this many per worker
+    """
     if replay.unreadable(model) is not None:
         return None
     buffer = model.replay_buffer
-    found = replay.recent(model, _n_steps(buffer.size() - 1, buffer.n_envs))
+    available = min(n_steps, buffer.size() - 1)
+    found = replay.recent(model, _n_steps(available, buffer.n_envs))
     if found is None or len(found.rows) < 3:
         return None
     observations = _vectors(buffer.observations, found.rows, model.observation_space)

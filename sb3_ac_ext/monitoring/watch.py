@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sb3_ac_ext.monitoring.causes import CAUSES
 from sb3_ac_ext.monitoring.detectors import Detector, default_detectors
 from sb3_ac_ext.monitoring.diagnosis import diagnose
 from sb3_ac_ext.monitoring.history import History
@@ -13,37 +14,60 @@ _ENOUGH = 5
 
 
 class Watch:
-    """Asks all detectors after every snapshot and remembers each alert at its gravest.
+    """Asks all detectors after every snapshot and remembers each finding at its gravest.
+
+    ``current`` holds what they find at the newest snapshot, new or not.
 
     :param detectors: in the order of asking
     """
 
     def __init__(self, detectors: Sequence[Detector]) -> None:
         self._detectors = detectors
-        self._alerts: dict[tuple[str, int | None], Finding] = {}
+        self._found: dict[tuple[str, int | None], Finding] = {}
+        self._alerts: list[Finding] = []
+        self.current: list[Finding] = []
 
     def update(self, history: History) -> list[Finding]:
-        """Findings at the history's newest snapshot that are new, or graver than before."""
-        news = []
+        """Findings at the newest snapshot to tell people: new, or graver than before, and with a
+        cause that no alert as grave has named or explained already."""
+        news, self.current = [], []
         for detector in self._detectors:
             finding = detector.check(history)
             if finding is None:
                 continue
-            known = self._alerts.get(finding.key)
-            if known is None or finding.severity > known.severity:
-                self._alerts[finding.key] = finding
+            self.current.append(finding)
+            known = self._found.get(finding.key)
+            if known is not None and finding.severity <= known.severity:
+                continue
+            self._found[finding.key] = finding
+            if not any(_covers(alert, finding) for alert in self._alerts):
+                self._alerts.append(finding)
                 news.append(finding)
         return news
 
     def verdict(self, history: History) -> Verdict:
         """The judgement of everything seen so far."""
-        findings = tuple(self._alerts.values())
+        findings = tuple(self._found.values())
         gravest = max((finding.severity for finding in findings), default=Severity.INFO)
         if gravest > Severity.INFO:
             status = gravest.label
         else:
             status = "healthy" if len(history) >= _ENOUGH else "not enough evidence"
-        return Verdict(status, findings, diagnose(findings))
+        return Verdict(status, findings, diagnose(findings, history), tuple(history.events))
+
+
+def _covers(alert: Finding, finding: Finding) -> bool:
+    """Whether people who got the alert need not be told of the finding."""
+    if alert.severity < finding.severity or not alert.causes or not finding.causes:
+        return False
+    known, new = _main_cause(alert), _main_cause(finding)
+    if new in CAUSES[known].explains:
+        return True
+    return known == new and alert.worker == finding.worker
+
+
+def _main_cause(finding: Finding) -> str:
+    return max(finding.causes, key=lambda cause: finding.causes[cause])
 
 
 def judge(history: History, detectors: Sequence[Detector] | None = None) -> Verdict:

@@ -11,7 +11,7 @@ import numpy as np
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Verdict
 from sb3_ac_ext.monitoring.vocabulary import metric
-from sb3_ac_ext.report.text import duration, number, percent
+from sb3_ac_ext.report.text import duration, number, percent, words
 from sb3_ac_ext.report.verdict import finding_counts
 
 Rows = list[tuple[str, str]]
@@ -94,6 +94,17 @@ def headline_figures(history: History, verdict: Verdict, run: Mapping[str, Any])
     if run.get("outcome"):
         rows.append(("Outcome", str(run["outcome"])))
     return rows
+
+
+def event_rows(history: History) -> Rows:
+    """What actions did to the run, each with its moment and the finding that called for it."""
+    return [
+        (
+            f"Step {event.step:,}: {words(event.action)}{' failed' * event.failed}",
+            f"{event.text} (for {event.finding})",
+        )
+        for event in history.events
+    ]
 
 
 def run_rows(history: History, run: Mapping[str, Any]) -> Rows:

@@ -19,7 +19,8 @@ def mark_moments(
     """Draw one finding's moments in full, or those of all findings on these series lightly.
 
     :param finding: the one the plot is evidence for
-    :param moments: mark every finding that is more than a remark, whatever series it is about
+    :param moments: mark every finding that is more than a remark, whatever series it is about, and
+        every action
     """
     if finding is not None:
         mark_finding(frame, finding)
@@ -29,6 +30,10 @@ def mark_moments(
         touching += [other for other in canvas.findings if other.severity > Severity.INFO]
     for since in sorted({other.since for other in touching})[:MOST_MARKS]:
         frame.mark(since, below=True)
+    if moments:
+        steps = sorted({event.step for event in canvas.history.events})[:MOST_MARKS]
+        for step in steps:  # labels of moments that are close would lie over each other
+            frame.mark(step, "action" if step == steps[0] else "")
 
 
 def mark_finding(frame: Frame, finding: Finding) -> None:

@@ -81,6 +81,7 @@ def _context(
         "failure": facts.failure(run),
         "causes": causes(history, verdict, found),
         "findings": found,
+        "events": facts.event_rows(history),
         "sections": filled,
         "others": others,
         "left_out": left_out,

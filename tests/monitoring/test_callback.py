@@ -68,7 +68,7 @@ def test_every_changes_how_often_snapshots_are_taken() -> None:
         return [snapshot.step for snapshot in callback.history]
 
     assert steps(1) == list(range(128, 1025, 128))
-    assert steps(300) == [384, 768, 1024]
+    assert steps(300) == [128, 512, 896, 1024]
 
 
 def test_canary_arguments_change_the_canary() -> None:

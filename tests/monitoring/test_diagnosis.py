@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sb3_ac_ext.monitoring.causes import CAUSES
+from sb3_ac_ext.monitoring.detectors import LargeKL
 from sb3_ac_ext.monitoring.diagnosis import diagnose
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Finding, Severity
@@ -81,7 +82,14 @@ def test_replay_gives_what_live_watching_gave() -> None:
     assert replayed.diagnoses[0].cause == "worker_reward_scale"
     assert len({f.key for f in replayed.findings}) == len(replayed.findings)
     keys = [f.key for f in news]
-    assert len(keys) > len(set(keys)), "the KL finding must be told again when it becomes critical"
+    assert keys == [("large_kl", None), ("worker_rewards", 2)], "one alert per cause"
+
+
+def test_a_finding_is_told_again_when_it_becomes_graver() -> None:
+    history = table({"policy/kl": [0.01, 0.3, 0.3, 0.3, 3.0, 3.0, 3.0, 3.0]})
+    watch = Watch([LargeKL()])
+    news = [finding for n in range(1, 9) for finding in watch.update(history.until(n))]
+    assert [finding.severity for finding in news] == [Severity.WARNING, Severity.CRITICAL]
 
 
 def test_a_verdict_and_its_parts_survive_json() -> None:

@@ -30,7 +30,7 @@ CASES: dict[str, tuple[Any, str, str, dict[str, Any], int]] = {
     "trpo": (TRPO, "MlpPolicy", "CartPole-v1", {"n_steps": 64}, 260),
     "tqc": (TQC, "MlpPolicy", "Pendulum-v1", OFF_POLICY, 260),
     "crossq": (CrossQ, "MlpPolicy", "Pendulum-v1", OFF_POLICY, 260),
-    "ppo_lstm": (RecurrentPPO, "MlpLstmPolicy", "CartPole-v1", {"n_steps": 32}, 130),
+    "ppo_lstm": (RecurrentPPO, "MlpLstmPolicy", "CartPole-v1", {"n_steps": 32}, 200),
 }
 
 

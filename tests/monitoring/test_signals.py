@@ -1,5 +1,6 @@
 """Signals measured on real models, against the same quantity worked out another way."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -217,7 +218,7 @@ def test_dict_and_image_observations_without_monitor_or_spec() -> None:
 
 def test_recorder_copies_what_the_algorithm_changes_in_place() -> None:
     env = make_vec_env("CartPole-v1", n_envs=2)
-    recorder = Recorder(env)
+    recorder = Recorder(env, SimpleNamespace(_last_obs=None))
     rewards = np.ones(2)
     step = {
         "rewards": rewards,

@@ -22,6 +22,7 @@ from sb3_ac_ext.monitoring.detectors.direction import (
 from sb3_ac_ext.monitoring.detectors.entropy import EntropyCollapse, EntropyStuck
 from sb3_ac_ext.monitoring.detectors.explained_variance import LowExplainedVariance
 from sb3_ac_ext.monitoring.detectors.exploration import (
+    ClippedActions,
     EntropyDominates,
     NarrowPolicy,
     NoisyActions,
@@ -32,25 +33,32 @@ from sb3_ac_ext.monitoring.detectors.gradients import GradientSpike
 from sb3_ac_ext.monitoring.detectors.invariants import Invariant, exact_invariants
 from sb3_ac_ext.monitoring.detectors.kl import LargeKL
 from sb3_ac_ext.monitoring.detectors.networks import NetworkState
-from sb3_ac_ext.monitoring.detectors.parity import LengthParity, ObservationParity, RewardParity
+from sb3_ac_ext.monitoring.detectors.parity import LengthParity, RewardParity, StartParity
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
 from sb3_ac_ext.monitoring.detectors.scales import CriticReach, ObservationScale
 from sb3_ac_ext.monitoring.detectors.settings import OddSetting, settings_detectors
 from sb3_ac_ext.monitoring.detectors.stalled import FewUpdates, TinyUpdates
-from sb3_ac_ext.monitoring.detectors.transitions import DeadAction, LateAction, TransitionShift
+from sb3_ac_ext.monitoring.detectors.transitions import (
+    DeadAction,
+    EnvironmentShift,
+    LateAction,
+    LateReward,
+)
 from sb3_ac_ext.monitoring.detectors.worker_environments import WorkerObservations, WorkerStuck
 from sb3_ac_ext.monitoring.detectors.worker_signs import WorkerSign, WorkerSilent
 from sb3_ac_ext.monitoring.detectors.workers import WorkerRewards
 
 __all__ = [
     "CanaryGap",
+    "ClippedActions",
     "CriticReach",
     "DeadAction",
     "Detector",
     "EntropyCollapse",
     "EntropyDominates",
     "EntropyStuck",
+    "EnvironmentShift",
     "FewUpdates",
     "FrozenTarget",
     "GradientDirection",
@@ -58,13 +66,13 @@ __all__ = [
     "Invariant",
     "LargeKL",
     "LateAction",
+    "LateReward",
     "LengthParity",
     "LowExplainedVariance",
     "NarrowPolicy",
     "NetworkState",
     "NoisyActions",
     "NonFinite",
-    "ObservationParity",
     "ObservationScale",
     "OddSetting",
     "OldReset",
@@ -79,10 +87,10 @@ __all__ = [
     "SameAction",
     "SameSeeds",
     "StaleObservation",
+    "StartParity",
     "TemperatureRuns",
     "TerminatedAtLimit",
     "TinyUpdates",
-    "TransitionShift",
     "TruncatedEarly",
     "Untrained",
     "WorkerObservations",
@@ -118,15 +126,17 @@ def default_detectors() -> list[Detector]:
         WorkerObservations(),
         LateAction(),
         DeadAction(),
-        TransitionShift(),
+        LateReward(),
+        EnvironmentShift(),
         RewardParity(),
-        ObservationParity(),
+        StartParity(),
         LengthParity(),
         ObservationScale(),
         NetworkState(),
         TinyUpdates(),
         FewUpdates(),
         NoisyActions(),
+        ClippedActions(),
         NarrowPolicy(),
         EntropyDominates(),
         TemperatureRuns(),

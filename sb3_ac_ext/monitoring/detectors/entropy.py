@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
-from sb3_ac_ext.monitoring.detectors.learning import at_ceiling, improved
 from sb3_ac_ext.monitoring.history import History
+from sb3_ac_ext.monitoring.learning import at_ceiling, improved
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
 _SERIES = "policy/entropy_relative"

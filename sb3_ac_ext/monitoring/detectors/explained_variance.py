@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
-from sb3_ac_ext.monitoring.detectors.learning import at_ceiling, near_best
 from sb3_ac_ext.monitoring.history import History
+from sb3_ac_ext.monitoring.learning import at_ceiling, near_best
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
 _SERIES = "value/explained_variance"
@@ -54,30 +54,29 @@ class LowExplainedVariance(Detector):
         progress = history.progress
         if not fresh(history, _SERIES) or (progress is not None and progress < self.after):
             return None
-        if not _returns_vary(history) or near_best(history) or at_ceiling(history):
+        found = self._low(history) or self._fallen(history)
+        if found is None or not _returns_vary(history):
             return None
+        return None if near_best(history) or at_ceiling(history) else found
+
+    def _low(self, history: History) -> Finding | None:
         series = history.series(_SERIES, last=self.needed + 2)
         below = series.values < self.low
-        if len(series) >= self.needed and below.sum() >= self.needed and below[-1]:
-            return self._found(
-                history,
-                series.values[-1],
-                self.low,
-                int(series.steps[below][0]),
-                "explains less than a constant would",
-            )
-        longer = history.series(_SERIES, last=25)
-        if len(longer) >= 25:
-            before, now = np.median(longer.values[:10]), longer.values[-5:]
-            if before > 0.5 and (now < 0.1).all():
-                return self._found(
-                    history,
-                    now[-1],
-                    0.1,
-                    int(longer.steps[-5]),
-                    f"explained {before:.0%} of the variance before and no longer does",
-                )
-        return None
+        if len(series) < self.needed or below.sum() < self.needed or not below[-1]:
+            return None
+        since = int(series.steps[below][0])
+        what = "explains less than a constant would"
+        return self._found(history, series.values[-1], self.low, since, what)
+
+    def _fallen(self, history: History) -> Finding | None:
+        series = history.series(_SERIES, last=25)
+        if len(series) < 25:
+            return None
+        before, now = np.median(series.values[:10]), series.values[-5:]
+        if before <= 0.5 or (now >= 0.1).any():
+            return None
+        what = f"explained {before:.0%} of the variance before and no longer does"
+        return self._found(history, now[-1], 0.1, int(series.steps[-5]), what)
 
     def _found(
         self, history: History, value: float, bound: float, since: int, what: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
-from sb3_ac_ext.monitoring.detectors.learning import improved
 from sb3_ac_ext.monitoring.history import History
+from sb3_ac_ext.monitoring.learning import improved
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
 
@@ -52,6 +52,46 @@ class NoisyActions(Detector):
             self.log_std,
             ("policy/log_std_max", "actions/saturation"),
             since=int(wide.steps[0]),
+        )
+
+
+@dataclass(frozen=True)
+class ClippedActions(Detector):
+    """Nearly all actions of a Gaussian policy are clipped at the bounds, from the beginning on.
+
+    A bang-bang policy may come to it; one that begins so was given bounds that are too narrow for
+    its unit noise.
+
+    :param saturation: share of the actions in every snapshot so far, in (0, 1)
+    :param needed: snapshots, at least 2
+    :raises ValueError: for values out of range
+    """
+
+    saturation: float = 0.95
+    needed: int = 5
+
+    name = "clipped_actions"
+    causes = {"action_bounds": 0.85, "exploration_too_high": 0.3}  # noqa: RUF012
+    advice = "rescale actions to [-1, 1] (RescaleAction), or state the true bounds"
+
+    def __post_init__(self) -> None:
+        require(0.0 < self.saturation < 1.0, "saturation", self.saturation, "a share in (0, 1)")
+        require(self.needed >= 2, "needed", self.needed, "at least 2")
+
+    def check(self, history: History) -> Finding | None:
+        series = history.series("actions/saturation")
+        if history.info.family != "on-policy" or not fresh(history, "actions/saturation"):
+            return None
+        if len(series) < self.needed or (series.values < self.saturation).any():
+            return None
+        return self.finding(
+            history,
+            Severity.WARNING,
+            f"{series.values.min():.0%} and more of the actions are at a bound in every snapshot",
+            series.values[-1],
+            self.saturation,
+            ("actions/saturation", "policy/log_std_max"),
+            since=int(series.steps[0]),
         )
 
 

@@ -58,7 +58,25 @@ class RewardParity(_Parity):
             require(getattr(self, name) > 1.0, name, getattr(self, name), "more than 1")
 
     def check(self, history: History) -> Finding | None:
-        return self._sign(history) or self._size(history)
+        return self._constant(history) or self._sign(history) or self._size(history)
+
+    def _constant(self, history: History) -> Finding | None:
+        scale = newest(history, "parity/reward_scale", self.needed)
+        spread = newest(history, "parity/reward_std", self.needed)
+        zeros = newest(history, "parity/reward_zeros", self.needed)
+        if scale is not None and (scale == 0.0).all():
+            text, series, value = "training pays nothing where evaluation does", "scale", 0.0
+            causes = {"reward_constant": 0.95}
+        elif spread is not None and (spread == 0.0).all():
+            text, series, value = "training pays the same at every step", "std", 0.0
+            causes = {"reward_constant": 0.95}
+        elif zeros is not None and (zeros > 0.8).all():
+            text, series, value = "nearly all of training's rewards are zero", "zeros", zeros[-1]
+            causes = {"reward_delay": 0.85, "reward_constant": 0.3}
+        else:
+            return None
+        text += ", evaluation does not" if series != "scale" else ""
+        return self._found(history, text, f"parity/reward_{series}", value, 0.0, causes)
 
     def _sign(self, history: History) -> Finding | None:
         signs = newest(history, "parity/return_sign", self.needed)
@@ -80,10 +98,6 @@ class RewardParity(_Parity):
         largest = newest(history, "parity/reward_max", self.needed)
         if scale is None or largest is None:
             return None
-        if (scale == 0.0).all():
-            text = "training pays nothing where evaluation does"
-            causes = {"reward_constant": 0.95}
-            return self._found(history, text, "parity/reward_scale", 0.0, 1.0, causes)
         median = newest(history, "parity/reward_median", self.needed)
         typical = scale if median is None else median
         alike = ((typical < self.noise) & (typical > 1.0 / self.noise)).all()
@@ -98,24 +112,22 @@ class RewardParity(_Parity):
     def _scale(self, history: History, scale: Floats) -> Finding | None:
         if not ((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all()):
             return None
+        earlier = history.series("parity/reward_scale").values[: -self.needed]
+        alike = (earlier < self.ratio**0.5) & (earlier > self.ratio**-0.5)
+        changed = len(earlier) > 0 and bool(alike.all())
         return self._found(
             history,
             f"training pays {scale[-1]:.3g} times the evaluation's rewards",
             "parity/reward_scale",
             scale[-1],
             self.ratio if scale[-1] > 1.0 else 1.0 / self.ratio,
-            {"reward_scale": 0.9},
+            {"environment_drift": 0.9, "reward_scale": 0.5} if changed else {"reward_scale": 0.9},
         )
 
     def _noise(self, history: History) -> Finding | None:
         spread = newest(history, "parity/reward_std", self.needed)
         if spread is None:
             return None
-        if (spread == 0.0).all():
-            text = "training pays the same at every step, evaluation does not"
-            return self._found(
-                history, text, "parity/reward_std", 0.0, 1.0, {"reward_constant": 0.95}
-            )
         level = newest(history, "parity/reward_level", self.needed)
         if level is None or (spread < self.noise).any():
             return None
@@ -154,68 +166,49 @@ class RewardParity(_Parity):
 
 
 @dataclass(frozen=True)
-class ObservationParity(_Parity):
-    """Observations of training and evaluation differ in scale, in dead entries or in roughness.
+class StartParity(_Parity):
+    """Episodes of training and evaluation begin with different observations.
 
-    :param ratio: of standard deviations of one dimension, above 1
-    :param roughness: ratio of von Neumann ratios, above 1
+    The reset decides on these, no policy: means ``shift`` standard deviations apart, or deviations
+    that differ ``ratio``-fold. One of the two environments is wrapped otherwise.
+
+    :param shift: in standard deviations, positive
+    :param ratio: of standard deviations, above 1
     """
 
-    ratio: float = 30.0
-    roughness: float = 20.0
+    shift: float = 4.0
+    ratio: float = 8.0
 
-    name = "observation_parity"
-    causes = {"evaluation_mismatch": 0.6}  # noqa: RUF012
-    advice = "compare the observations of both environments for the same actions from one seed"
+    name = "start_parity"
+    causes = {"evaluation_mismatch": 0.9, "observation_scale": 0.3, "reset_broken": 0.5}  # noqa: RUF012
+    advice = "compare the observations of both environments after reset(seed=0)"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("ratio", "roughness"):
-            require(getattr(self, name) > 1.0, name, getattr(self, name), "more than 1")
+        require(self.shift > 0.0, "shift", self.shift, "a positive number")
+        require(self.ratio > 1.0, "ratio", self.ratio, "more than 1")
 
     def check(self, history: History) -> Finding | None:
-        dead = newest(history, "parity/obs_dead", self.needed)
-        if dead is not None and (dead > 0.0).all():
-            text = f"{dead[-1]:.0f} entries of the observation vary in evaluation only"
-            return self._found(history, text, "parity/obs_dead", dead[-1], 0.0, "observation_dead")
-        for name, above in (("max", True), ("min", False)):
-            series = f"parity/obs_scale_{name}"
-            ratios = newest(history, series, self.needed)
-            if ratios is None:
-                continue
-            beyond = ratios > self.ratio if above else ratios < 1.0 / self.ratio
-            if beyond.all():
-                text = f"an entry of training's observations spreads {ratios[-1]:.3g} times the "
-                bound = self.ratio if above else 1.0 / self.ratio
-                return self._found(
-                    history,
-                    text + "evaluation's",
-                    series,
-                    ratios[-1],
-                    bound,
-                    "observation_scale",
-                )
-        rough = newest(history, "parity/obs_roughness", self.needed)
-        if rough is not None and (rough > self.roughness).all():
-            text = f"training's observations jump {rough[-1]:.3g} times as much as the evaluation's"
-            return self._found(
-                history, text, "parity/obs_roughness", rough[-1], self.roughness,
-                "observation_noise",
-            )  # fmt: skip
+        shifts = newest(history, "parity/start_shift", self.needed)
+        spreads = newest(history, "parity/start_spread", self.needed)
+        if shifts is not None and (shifts > self.shift).all():
+            text = (
+                f"episodes of training begin {shifts[-1]:.1f} standard deviations from where the "
+            )
+            return self._found(history, text, "parity/start_shift", shifts[-1], self.shift)
+        if spreads is None:
+            return None
+        if (spreads > self.ratio).all() or (spreads < 1.0 / self.ratio).all():
+            text = f"first observations of training spread {spreads[-1]:.3g} times as far as the "
+            return self._found(history, text, "parity/start_spread", spreads[-1], self.ratio)
         return None
 
     def _found(
-        self, history: History, text: str, series: str, value: float, bound: float, cause: str
+        self, history: History, text: str, series: str, value: float, bound: float
     ) -> Finding:
+        since = int(history.series(series, last=self.needed).steps[0])
         return self.finding(
-            history,
-            Severity.WARNING,
-            text,
-            value,
-            bound,
-            (series,),
-            since=int(history.series(series, last=self.needed).steps[0]),
-            causes={cause: 0.85, "evaluation_mismatch": 0.5},
+            history, Severity.WARNING, text + "evaluation's", value, bound, (series,), since=since
         )
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
-from sb3_ac_ext.monitoring.detectors.learning import at_ceiling, returns_series
 from sb3_ac_ext.monitoring.functional import robust_deviation, trend
 from sb3_ac_ext.monitoring.history import Floats, History
+from sb3_ac_ext.monitoring.learning import at_ceiling, returns_series
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
 _TRAIN = "episodes/return_mean"

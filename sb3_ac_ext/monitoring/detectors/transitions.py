@@ -13,25 +13,29 @@ from sb3_ac_ext.monitoring.records import Finding, Severity
 
 @dataclass(frozen=True)
 class LateAction(Detector):
-    """The action of the step before explains the next observation, the present one does not.
+    """The action of the step before explains as much of the next observation as the present one.
 
-    In each of the last ``needed`` snapshots the earlier action adds at least ``gain`` to R2 and the
-    present one less than a tenth of that: actions act late, or observations are one step old.
+    Medians over the last ``needed`` snapshots: the earlier action adds at least ``gain`` to R2, and
+    at least ``share`` of what the present one adds. Where the present one adds nothing, actions act
+    late or observations are one step old; where both add, actions are held or repeated.
 
     :param gain: in R2, in (0, 1)
+    :param share: of the present action's gain, positive
     :param needed: snapshots, at least 1
     :raises ValueError: for values out of range
     """
 
-    gain: float = 0.01
-    needed: int = 3
+    gain: float = 0.005
+    share: float = 0.6
+    needed: int = 4
 
     name = "late_action"
-    causes = {"action_path": 0.85, "observation_stale": 0.5}  # noqa: RUF012
+    causes = {"action_path": 0.85, "observation_stale": 0.4}  # noqa: RUF012
     advice = "apply the action of this step in this step, and return what it did"
 
     def __post_init__(self) -> None:
         require(0.0 < self.gain < 1.0, "gain", self.gain, "a share in (0, 1)")
+        require(self.share > 0.0, "share", self.share, "a positive number")
         require(self.needed >= 1, "needed", self.needed, "at least 1")
 
     def check(self, history: History) -> Finding | None:
@@ -39,14 +43,15 @@ class LateAction(Detector):
         now = history.series("probe/action_gain", last=self.needed)
         if not fresh(history, "probe/action_gain") or len(late) < self.needed:
             return None
-        if (late.values < self.gain).any() or (now.values > 0.1 * late.values).any():
+        before, present = float(np.median(late.values)), float(np.median(now.values))
+        if before < self.gain or before < self.share * present:
             return None
         return self.finding(
             history,
             Severity.WARNING,
-            f"the next observation depends on the action before (R2 +{late.values[-1]:.2f}) and "
-            f"not on the present one (+{now.values[-1]:.3f})",
-            late.values[-1],
+            f"the action of the step before explains the next observation (R2 +{before:.3f}), "
+            f"the present one little (+{max(present, 0.0):.3f})",
+            before,
             self.gain,
             ("probe/late_action_gain", "probe/action_gain"),
             since=int(late.steps[0]),
@@ -58,23 +63,28 @@ class DeadAction(Detector):
     """No action explains anything of the next observation, over the whole run so far.
 
     The median of ``probe/action_gain`` and of the earlier action's, over at least ``needed``
-    snapshots, is below ``gain``, although a linear model explains some of the rest. Environments
-    whose observations answer only steps later look the same: worth a look, no proof.
+    snapshots, is below ``gain``, although a linear model explains some of the rest. Where
+    observations are as rough as white noise (von Neumann ratio above ``rough``), noise hides the
+    effect; where they are smooth, the action does not arrive. Environments whose observations
+    answer only steps later look the same: worth a look, no proof.
 
     :param gain: in R2, in (0, 1)
+    :param rough: von Neumann ratio, positive
     :param needed: snapshots, at least 3
     :raises ValueError: for values out of range
     """
 
-    gain: float = 2e-4
-    needed: int = 8
+    gain: float = 2e-3
+    rough: float = 1.0
+    needed: int = 6
 
     name = "dead_action"
-    causes = {"action_path": 0.8}  # noqa: RUF012
+    causes = {"action_path": 0.8, "observation_noise": 0.8}  # noqa: RUF012
     advice = "see whether the action that the policy chose reaches the simulator"
 
     def __post_init__(self) -> None:
         require(0.0 < self.gain < 1.0, "gain", self.gain, "a share in (0, 1)")
+        require(self.rough > 0.0, "rough", self.rough, "a positive number")
         require(self.needed >= 3, "needed", self.needed, "at least 3")
 
     def check(self, history: History) -> Finding | None:
@@ -83,60 +93,129 @@ class DeadAction(Detector):
         if not fresh(history, "probe/action_gain") or len(now) < self.needed:
             return None
         explained = float(np.median(history.series("probe/transition_r2").values))
-        if max(np.median(now), np.median(late)) > self.gain or explained < 0.05:
+        rough = history.series("observations/roughness").values
+        noisy = len(rough) > 0 and float(np.median(rough)) > self.rough
+        bound = self.gain if noisy else 0.1 * self.gain
+        if max(np.median(now), np.median(late)) > bound or explained < 0.05:
             return None
+        cause = {"observation_noise": 0.85} if noisy else {"action_path": 0.8}
         return self.finding(
             history,
             Severity.WARNING,
-            f"actions explain nothing of the next observation (R2 +{np.median(now):.1g}) in "
-            f"{len(now)} snapshots",
+            f"actions explain nothing of the next observation (R2 +{max(np.median(now), 0.0):.1g}) "
+            f"in {len(now)} snapshots"
+            + (f", which jumps like noise ({np.median(rough):.1f})" if noisy else ""),
             float(np.median(now)),
             self.gain,
             ("probe/action_gain", "probe/late_action_gain", "probe/transition_r2"),
             since=0,
+            causes=cause,
         )
 
 
 @dataclass(frozen=True)
-class TransitionShift(Detector):
-    """The model of transitions that held until the last snapshot no longer holds.
+class EnvironmentShift(Detector):
+    """The environment is no longer the one that training began in.
 
-    Its error on new steps in states that it knows is at least ``factor`` times a new model's, and
-    ``apart`` times the largest such ratio seen before, of which there must be ``needed``.
+    Two signs that no policy has a say in: the newest resets return observations ``shift`` standard
+    deviations from the first ones; or the effect of actions on observations has turned round, its
+    cosine with the snapshot before below ``turned`` after at least ``needed`` above it.
 
-    :param factor: above 1
-    :param apart: above 1
-    :param needed: earlier snapshots, at least 2
+    :param shift: in standard deviations, positive
+    :param turned: cosine, in [-1, 0]
+    :param needed: earlier snapshots, at least 1
     :raises ValueError: for values out of range
     """
 
-    factor: float = 5.0
-    apart: float = 3.0
-    needed: int = 3
+    shift: float = 3.0
+    turned: float = -0.5
+    needed: int = 2
 
-    name = "transition_shift"
-    causes = {"environment_drift": 0.9}  # noqa: RUF012
+    name = "environment_shift"
+    causes = {"environment_drift": 0.95}  # noqa: RUF012
     advice = "see what changed in the environment at this step: versions, wrappers, parameters"
 
     def __post_init__(self) -> None:
-        require(self.factor > 1.0, "factor", self.factor, "more than 1")
-        require(self.apart > 1.0, "apart", self.apart, "more than 1")
-        require(self.needed >= 2, "needed", self.needed, "at least 2")
+        require(self.shift > 0.0, "shift", self.shift, "a positive number")
+        require(-1.0 <= self.turned <= 0.0, "turned", self.turned, "a cosine in [-1, 0]")
+        require(self.needed >= 1, "needed", self.needed, "at least 1")
 
     def check(self, history: History) -> Finding | None:
-        series = history.series("probe/transition_shift")
-        if not fresh(history, "probe/transition_shift") or len(series) <= self.needed:
+        return self._resets(history) or self._effects(history)
+
+    def _resets(self, history: History) -> Finding | None:
+        series = history.series("probe/reset_shift", last=2)
+        if not fresh(history, "probe/reset_shift") or len(series) < 2:
             return None
-        before, now = series.values[:-1], series.values[-1]
-        if now < self.factor or now < self.apart * before.max():
+        if (series.values < self.shift).any():
             return None
         return self.finding(
             history,
             Severity.WARNING,
-            f"transitions changed: the model of them that held before is {now:.3g} times as wrong "
-            "as a new one",
+            f"episodes begin {series.values[-1]:.1f} standard deviations from where they began at "
+            "first",
+            series.values[-1],
+            self.shift,
+            ("probe/reset_shift",),
+            since=int(series.steps[0]),
+        )
+
+    def _effects(self, history: History) -> Finding | None:
+        series = history.series("probe/action_effect")
+        if not fresh(history, "probe/action_effect") or len(series) <= self.needed:
+            return None
+        before, now = series.values[:-1], series.values[-1]
+        if now > self.turned or (before < -self.turned).any():
+            return None
+        return self.finding(
+            history,
+            Severity.WARNING,
+            f"actions have come to do the opposite (cosine {now:.2f} with their effect before)",
             now,
-            self.factor,
-            ("probe/transition_shift", "episodes/return_mean"),
+            self.turned,
+            ("probe/action_effect",),
             since=int(series.steps[-2]),
+        )
+
+
+@dataclass(frozen=True)
+class LateReward(Detector):
+    """Rewards are explained by an earlier step better than by the one that they came with.
+
+    Medians over at least ``needed`` snapshots: the best of the 8 steps before explains ``margin``
+    more of the variance of rewards.
+
+    :param margin: in R2, in (0, 1)
+    :param needed: snapshots, at least 1
+    :raises ValueError: for values out of range
+    """
+
+    margin: float = 0.1
+    needed: int = 4
+
+    name = "late_reward"
+    causes = {"reward_delay": 0.9}  # noqa: RUF012
+    advice = "return the reward of the action that was just taken"
+
+    def __post_init__(self) -> None:
+        require(0.0 < self.margin < 1.0, "margin", self.margin, "a share in (0, 1)")
+        require(self.needed >= 1, "needed", self.needed, "at least 1")
+
+    def check(self, history: History) -> Finding | None:
+        late = history.series("probe/late_reward_r2", last=10)
+        now = history.series("probe/reward_r2", last=10)
+        if not fresh(history, "probe/late_reward_r2") or len(late) < self.needed:
+            return None
+        gap = float(np.median(late.values - now.values))
+        if gap < self.margin:
+            return None
+        return self.finding(
+            history,
+            Severity.WARNING,
+            f"an earlier step explains {np.median(late.values):.0%} of the rewards, their own "
+            f"{max(0.0, float(np.median(now.values))):.0%}",
+            gap,
+            self.margin,
+            ("probe/late_reward_r2", "probe/reward_r2"),
+            since=int(late.steps[0]),
         )

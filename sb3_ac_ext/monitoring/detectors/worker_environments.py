@@ -49,15 +49,20 @@ class WorkerStuck(Detector):
         if len(still) != 1 or np.delete(moving, still, axis=1).min() < 0.5:
             return None
         worker = int(still[0])
+        assert history.last is not None
+        paid = history.last.arrays.get("rewards/worker_abs_mean", (0.0,) * (worker + 1))[worker]
+        stuck = {"worker_stuck": 1.0}  # a worker that is paid goes on, and only cannot be seen
         return self.finding(
             history,
             Severity.CRITICAL,
-            f"worker {worker} returns the same observation at every step",
+            f"worker {worker} returns the same observation at every step"
+            + (", though it is paid" if paid > 0.0 else ""),
             0.0,
             0.5,
             ("probe/worker_moving",),
             since=steps[0],
             worker=worker,
+            causes={"worker_observations": 0.95, "worker_stuck": 0.4} if paid > 0.0 else stuck,
         )
 
 
@@ -66,16 +71,24 @@ class WorkerObservations(Detector):
     """One worker's observations are on another scale, or its transitions are other ones.
 
     *Level*: median magnitude over that of all workers; *residual*: error of a common linear model
-    of transitions. Over the last 10 to 30 snapshots the worker ranks above (or, for the level,
-    below) all others by a Mann-Whitney test at 1e-6 with an effect of at least 0.8, and its median
-    is beyond ``ratio`` times the others'. Healthy workers are exchangeable, so the error rate
-    holds.
+    of transitions. What a worker shows depends on where it is, so two kinds of evidence count:
+
+    *apart*: beyond ``ratio`` times the others' median in ``times`` snapshots running, the others
+    within ``close`` of each other in all of them;
+
+    *shifted*: over the last 15 to 30 snapshots and 3,000 steps per worker it ranks above (or, for
+    the level, below) all others by a Mann-Whitney test at 1e-6 with an effect of at least 0.8, and
+    its median is beyond ``ratio``. Healthy workers are exchangeable, so the error rate holds.
 
     :param ratio: above 1
-    :raises ValueError: for less
+    :param close: above 1
+    :param times: snapshots, at least 2
+    :raises ValueError: for values out of range
     """
 
-    ratio: float = 2.5
+    ratio: float = 3.0
+    close: float = 2.0
+    times: int = 5
 
     name = "worker_observations"
     causes = {"worker_observations": 0.9}  # noqa: RUF012
@@ -83,6 +96,8 @@ class WorkerObservations(Detector):
 
     def __post_init__(self) -> None:
         require(self.ratio > 1.0, "ratio", self.ratio, "more than 1")
+        require(self.close > 1.0, "close", self.close, "more than 1")
+        require(self.times >= 2, "times", self.times, "at least 2")
 
     def check(self, history: History) -> Finding | None:
         return self._odd(history, "probe/worker_level", 0.0) or self._odd(
@@ -94,31 +109,45 @@ class WorkerObservations(Detector):
         if found is None:
             return None
         steps, values = found
-        known = np.isfinite(values).all(axis=1)
-        values = values[known] + floor
-        if len(values) < 10:
+        values = values[np.isfinite(values).all(axis=1)] + floor
+        if len(values) < self.times:
             return None
-        ratios = leave_one_out_ratios(np.median(values, axis=0))
-        away = np.where(np.isfinite(ratios) & (ratios > 0.0), np.abs(np.log(ratios)), 0.0)
-        worker = int(np.argmax(away))
-        if away[worker] <= np.log(self.ratio):
-            return None
-        p_value, effect = compare_samples(
-            values[:, worker], np.delete(values, worker, axis=1).ravel()
-        )
-        if p_value >= 1e-6 or abs(effect) < 0.8:
+        ratios = leave_one_out_ratios(np.median(values[-self.times :], axis=0))
+        known = np.where(np.isfinite(ratios) & (ratios > 0.0), ratios, 1.0)
+        worker = int(np.argmax(np.abs(np.log(known))))
+        if not self._apart(values[-self.times :], worker) and not self._shifted(
+            history, values, worker
+        ):
             return None
         level = name.endswith("level")
         what = "observations are" if level else "answers to actions are"
         return self.finding(
             history,
             Severity.CRITICAL,
-            f"worker {worker}'s {what} {ratios[worker]:.3g} times "
+            f"worker {worker}'s {what} {known[worker]:.3g} times "
             + ("the others' in magnitude" if level else "as far from the common model"),
-            ratios[worker],
+            known[worker],
             self.ratio,
             (name,),
             since=steps[0],
             worker=worker,
             causes=self.causes if level else {"worker_dynamics": 0.9, "worker_observations": 0.3},
         )
+
+    def _apart(self, values: Floats, worker: int) -> bool:
+        others = np.delete(values, worker, axis=1)
+        if others.shape[1] < 2 or (others.max(axis=1) > self.close * others.min(axis=1)).any():
+            return False
+        ratios = values[:, worker] / np.median(others, axis=1)
+        return bool((ratios > self.ratio).all() or (ratios < 1.0 / self.ratio).all())
+
+    def _shifted(self, history: History, values: Floats, worker: int) -> bool:
+        walked = history.series("rewards/steps", last=len(values)).values.sum()
+        if len(values) < 15 or walked < 3000.0:
+            return False
+        own, others = values[:, worker], np.delete(values, worker, axis=1)
+        ratio = float(np.median(own) / max(np.median(others), 1e-12))
+        if 1.0 / self.ratio < ratio < self.ratio:
+            return False
+        p_value, effect = compare_samples(own, others.ravel())
+        return p_value < 1e-6 and abs(effect) >= 0.8

@@ -86,7 +86,7 @@ class WorkerSilent(_OddWorker):
     name = "worker_silent"
     series = "rewards/worker_zero_share"
     does = "pays no reward at all while all others do"
-    causes = {"worker_reward_scale": 0.9}  # noqa: RUF012
+    causes = {"worker_stuck": 0.9, "worker_reward_scale": 0.5}  # noqa: RUF012
     advice = "see whether this worker's environment is stuck, or its reward wrapper multiplies by 0"
 
     @staticmethod

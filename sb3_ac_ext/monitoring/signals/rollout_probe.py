@@ -15,7 +15,7 @@ from sb3_ac_ext.monitoring.signals.base import Reading, Signal, needs_on_policy
 from sb3_ac_ext.monitoring.signals.stored import difference, newest
 from sb3_ac_ext.monitoring.view import View
 
-_ROWS = 256
+_ROWS, _GAE_STEPS = 256, 64
 _MODES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.modules.batchnorm._BatchNorm)
 
 
@@ -27,10 +27,10 @@ class RolloutProbe(Signal):
     (float32: below 1e-4, on a GPU below 1e-3). ``probe/value_error``: the same for values, relative
     to their magnitude. ``probe/log_prob_mode_error``: the same in training mode, where dropout or
     batch norm makes them differ.
-    ``probe/advantage_error``: largest difference between the buffer's advantages and a generalised
-    advantage estimate (arXiv 1506.02438, eq. 16) of its rewards, values and episode starts with the
-    model's own gamma and gae_lambda, over their standard deviation; ``probe/return_error`` the same
-    for returns = advantages + values.
+    ``probe/advantage_error``: largest difference between the buffer's last 64 rows of advantages
+    and a generalised advantage estimate (arXiv 1506.02438, eq. 16) of its rewards, values and
+    episode starts with the model's own gamma and gae_lambda, over their standard deviation;
+    ``probe/return_error`` the same for returns = advantages + values.
     ``probe/stored_obs_error``, ``_action_``, ``_reward_``, ``_start_``: the newest 32 rows against
     what ``env.step`` took and gave; at time limits the reward holds gamma V(terminal) besides.
     ``probe/stored_clipped_error``: where the action is not the sampled but the executed one.
@@ -108,20 +108,23 @@ def _advantages(view: View, reading: Reading) -> None:
     buffer = model.rollout_buffer
     if view.last_values is None or view.last_dones is None or not hasattr(model, "gae_lambda"):
         return
+    rows = slice(max(0, buffer.pos - _GAE_STEPS), buffer.pos)
+    advantages, values = buffer.advantages[rows], buffer.values[rows]
     expected = generalised_advantages(
-        buffer.rewards,
-        buffer.values,
-        buffer.episode_starts,
+        buffer.rewards[rows],
+        values,
+        buffer.episode_starts[rows],
         _last_values(view.last_values, buffer, model.gamma),
         view.last_dones,
         model.gamma,
         model.gae_lambda,
     )
-    scale = max(float(expected.std()), 1e-3 * float(np.abs(buffer.values).max()), 1e-8)
-    error = np.abs(buffer.advantages - expected).max() / scale
-    returns = np.abs(buffer.advantages + buffer.values - buffer.returns).max() / scale
+    scale = max(float(expected.std()), 1e-3 * float(np.abs(values).max()), 1e-8)
     if np.isfinite(scale):
-        reading.put(probe__advantage_error=error, probe__return_error=returns)
+        reading.put(
+            probe__advantage_error=np.abs(advantages - expected).max() / scale,
+            probe__return_error=np.abs(advantages + values - buffer.returns[rows]).max() / scale,
+        )
 
 
 def _last_values(given: Any, buffer: Any, gamma: float) -> Any:

@@ -11,7 +11,7 @@ from sb3_ac_ext.monitoring.transitions import Transitions
 from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
-_LEAST_ROWS = 64
+_LEAST_ROWS, _EFFECT, _LAGS, _MOST_FEATURES = 64, 0.01, 8, 24
 
 
 class TransitionProbe(Signal):
@@ -19,12 +19,15 @@ class TransitionProbe(Signal):
 
     A ridge regression of next minus present observation (per dimension, in its own standard
     deviations) on the observation, the action of this step and the action of the step before, over
-    up to 2,048 of the newest rows within episodes. ``probe/action_gain``: what this step's action
+    up to 1,024 of the newest rows within episodes. ``probe/action_gain``: what this step's action
     adds to R2 (adjusted) beyond the one before; ``probe/late_action_gain``: what the action before
     adds beyond this step's. Where the first is nothing and the second is not, actions act late or
     observations are stale. ``probe/transition_r2``: of all three.
-    ``probe/transition_shift``: error of the previous snapshot's model on this snapshot's rows over
-    the error of a new one: far above 1 when the environment has changed.
+    ``probe/action_effect``: cosine of the effects of the action (its coefficients on all entries)
+    in this snapshot and the one before, where it adds at least 0.01 to R2: below 0 when actions
+    have come to do the opposite.
+    ``probe/reward_r2``: adjusted R2 of the reward on observation, action, next observation and
+    their squares; ``probe/late_reward_r2``: the largest of the same of steps up to 8 earlier.
     Arrays per worker: ``probe/worker_residual`` (mean squared error of the common model),
     ``probe/worker_moving`` (share of steps in which any entry changed), ``probe/worker_level``
     (median over dimensions of a worker's median magnitude over all workers').
@@ -33,10 +36,10 @@ class TransitionProbe(Signal):
     name = "transition_probe"
 
     def __init__(self) -> None:
-        self._model: tuple[Floats, Floats, Floats] | None = None
+        self._effect: Floats | None = None
 
     def attach(self, model: object) -> None:
-        self._model = None
+        self._effect = None
 
     def collect(self, view: View) -> Reading:
         reading = Reading()
@@ -50,6 +53,7 @@ class TransitionProbe(Signal):
         if keep.sum() < max(_LEAST_ROWS, 4 * steps.observations.shape[2]):
             return reading
         self._regress(steps, keep, reading)
+        _rewards(steps, reading)
         return reading
 
     def _regress(self, steps: Transitions, keep: npt.NDArray[np.bool_], reading: Reading) -> None:
@@ -66,45 +70,61 @@ class TransitionProbe(Signal):
         now, late = steps.actions[keep], before[keep]
         target = change[:, alive] / spread[alive]
         both = explained_by(target, state, now, late)
+        gain = both - explained_by(target, state, late)
         reading.put(
             probe__transition_r2=both,
-            probe__action_gain=both - explained_by(target, state, late),
+            probe__action_gain=gain,
             probe__late_action_gain=both - explained_by(target, state, now),
         )
-        self._compare(observations, now, change, steps, keep, reading)
+        design = np.column_stack([state, now, np.ones(len(now))])
+        weights = ridge(design, target)
+        _residuals(target - design @ weights, keep, reading)
+        self._effects(weights[state.shape[1] : -1].ravel(), gain, reading)
 
-    def _compare(
-        self,
-        observations: Floats,
-        actions: Floats,
-        change: Floats,
-        steps: Transitions,
-        keep: npt.NDArray[np.bool_],
-        reading: Reading,
-    ) -> None:
-        inputs = np.column_stack([observations, actions, np.ones(len(actions))])
-        spread = np.maximum(change.std(axis=0), 1e-12)
-        weights = ridge(inputs, change)
-        errors = ((change - inputs @ weights) / spread) ** 2
-        workers = np.nonzero(keep)[1]
-        n = keep.shape[1]
-        if n > 2:
-            sums = np.bincount(workers, weights=errors.mean(axis=1), minlength=n)
-            counts = np.bincount(workers, minlength=n)
-            reading.put_array(
-                "probe/worker_residual", np.where(counts > 8, sums / np.maximum(counts, 1), np.nan)
-            )
-        if self._model is not None and self._model[0].shape == weights.shape:
-            old_weights, low, high = self._model
-            same_place = ((observations >= low) & (observations <= high)).all(axis=1)
-            if same_place.sum() >= _LEAST_ROWS // 2:
-                old = ((change - inputs @ old_weights) / spread)[same_place] ** 2
-                floor = 1e-3  # an almost exact model would make any error a large ratio
-                ratio = (np.median(old.mean(axis=1)) + floor) / (
-                    np.median(errors[same_place].mean(axis=1)) + floor
-                )
-                reading.put(probe__transition_shift=ratio)
-        self._model = weights, observations.min(axis=0), observations.max(axis=0)
+    def _effects(self, effect: Floats, gain: float, reading: Reading) -> None:
+        before, self._effect = self._effect, effect if gain >= _EFFECT else None
+        if before is None or gain < _EFFECT or before.shape != effect.shape:
+            return
+        lengths = np.linalg.norm(before) * np.linalg.norm(effect)
+        if lengths > 0.0:
+            reading.put(probe__action_effect=before @ effect / lengths)
+
+
+def _residuals(errors: Floats, keep: npt.NDArray[np.bool_], reading: Reading) -> None:
+    n = keep.shape[1]
+    if n < 3:
+        return
+    workers = np.nonzero(keep)[1]
+    sums = np.bincount(workers, weights=(errors**2).mean(axis=1), minlength=n)
+    counts = np.bincount(workers, minlength=n)
+    reading.put_array(
+        "probe/worker_residual", np.where(counts > 8, sums / np.maximum(counts, 1), np.nan)
+    )
+
+
+def _rewards(steps: Transitions, reading: Reading) -> None:
+    """Over runs of steps that lie whole within one episode."""
+    inside = steps.inside
+    if len(inside) <= _LAGS + 1 or steps.rewards.std() == 0.0:
+        return
+    whole = np.ones((len(inside) - _LAGS, inside.shape[1]), dtype=np.bool_)
+    for lag in range(_LAGS + 1):
+        whole &= inside[_LAGS - lag : len(inside) - lag]
+    if whole.sum() < 2 * _LEAST_ROWS:
+        return
+    rewards = steps.rewards[_LAGS:][whole][:, None]
+    if rewards.std() == 0.0:
+        return
+    found = []
+    for lag in range(_LAGS + 1):
+        rows = slice(_LAGS - lag, len(inside) - lag)
+        parts = [steps.observations[rows][whole], steps.actions[rows][whole]]
+        parts.append(steps.next_observations[rows][whole])
+        state = np.column_stack(parts)[:, :_MOST_FEATURES]
+        scale = state.std(axis=0)
+        state = (state - state.mean(axis=0)) / np.where(scale > 1e-12, scale, 1.0)
+        found.append(explained_by(rewards, state, state**2))
+    reading.put(probe__reward_r2=found[0], probe__late_reward_r2=max(found[1:]))
 
 
 def _per_worker(steps: Transitions, reading: Reading) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sb3_ac_ext.monitoring.records import Finding, RunInfo, Snapshot, Verdict
+from sb3_ac_ext.monitoring.records import Event, Finding, RunInfo, Snapshot, Verdict
 
 
 class Sink:
@@ -23,6 +23,9 @@ class Sink:
 
     def finding(self, finding: Finding) -> None:
         """A finding is new, or graver than before."""
+
+    def event(self, event: Event) -> None:
+        """An action did something to the run, or failed to."""
 
     def finish(self, verdict: Verdict) -> None:
         """Training ended, by itself, by the user or by an error. May be called more than once."""

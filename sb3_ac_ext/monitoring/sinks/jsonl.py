@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from sb3_ac_ext.monitoring.history import write_header, write_snapshot
-from sb3_ac_ext.monitoring.records import Finding, RunInfo, Snapshot, Verdict
+from sb3_ac_ext.monitoring.history import write_event, write_header, write_snapshot
+from sb3_ac_ext.monitoring.records import Event, Finding, RunInfo, Snapshot, Verdict
 from sb3_ac_ext.monitoring.sinks.base import Sink
 
 HISTORY = "monitor.jsonl"
@@ -20,10 +20,10 @@ FINDINGS = "findings.jsonl"
 class JsonlSink(Sink):
     """Appends one JSON line per event, flushed, so that a killed run keeps what was seen.
 
-    ``monitor.jsonl`` begins with a line of kind ``run`` and holds lines of kind ``snapshot``; each
-    further start, as of a second ``learn()``, appends another ``run`` line. ``findings.jsonl``
-    holds lines of kind ``finding`` as they appear and one of kind ``verdict`` at the end of
-    training. Nothing is ever cut off but the torn last line of a killed run.
+    ``monitor.jsonl`` begins with a line of kind ``run`` and holds lines of kind ``snapshot`` and
+    ``event``; each further start, as of a second ``learn()``, appends another ``run`` line.
+    ``findings.jsonl`` holds lines of kind ``finding`` as they appear and one of kind ``verdict`` at
+    the end of training. Nothing is ever cut off but the torn last line of a killed run.
 
     A full disk or a deleted folder ends the recording with one warning; training goes on.
 
@@ -55,6 +55,9 @@ class JsonlSink(Sink):
 
     def finding(self, finding: Finding) -> None:
         self._write(FINDINGS, lambda stream: _write_line(stream, "finding", finding))
+
+    def event(self, event: Event) -> None:
+        self._write(HISTORY, lambda stream: write_event(stream, event))
 
     def finish(self, verdict: Verdict) -> None:
         """Appends the verdict, unless it is the one just written, and closes the files."""

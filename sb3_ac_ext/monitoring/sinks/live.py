@@ -11,11 +11,16 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 
-from sb3_ac_ext.monitoring.records import Finding, RunInfo, Snapshot, Verdict
+from sb3_ac_ext.monitoring.records import Event, Finding, RunInfo, Snapshot, Verdict
 from sb3_ac_ext.monitoring.sinks.base import Sink
 from sb3_ac_ext.monitoring.sinks.dashboard import Dashboard
 from sb3_ac_ext.monitoring.sinks.plain import PlainConsole
-from sb3_ac_ext.monitoring.sinks.verdict_view import STYLES, finding_line, verdict_lines
+from sb3_ac_ext.monitoring.sinks.verdict_view import (
+    STYLES,
+    event_line,
+    finding_line,
+    verdict_lines,
+)
 
 REFRESH_SECONDS = 0.25
 
@@ -79,6 +84,12 @@ class LiveConsole(Sink):
             self._print(finding_line(finding))
         else:
             self._plain.finding(finding)
+
+    def event(self, event: Event) -> None:
+        if self._plain is None:
+            self._print(event_line(event))
+        else:
+            self._plain.event(event)
 
     def finish(self, verdict: Verdict) -> None:
         """Gives the terminal back and prints the verdict, unless it is the one just printed."""

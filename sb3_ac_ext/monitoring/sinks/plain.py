@@ -6,13 +6,13 @@ import sys
 import warnings
 from typing import IO
 
-from sb3_ac_ext.monitoring.records import Finding, RunInfo, Verdict
+from sb3_ac_ext.monitoring.records import Event, Finding, RunInfo, Verdict
 from sb3_ac_ext.monitoring.sinks.base import Sink
-from sb3_ac_ext.monitoring.sinks.verdict_view import Line, finding_line, verdict_lines
+from sb3_ac_ext.monitoring.sinks.verdict_view import Line, event_line, finding_line, verdict_lines
 
 
 class PlainConsole(Sink):
-    """One line per finding as it appears, and the verdict with the top causes at the end.
+    """One line per finding and action as it appears, the verdict with the top causes at the end.
 
     A healthy run costs one line. When the stream is closed, one warning is all that is left.
 
@@ -29,6 +29,9 @@ class PlainConsole(Sink):
 
     def finding(self, finding: Finding) -> None:
         self._print(finding_line(finding))
+
+    def event(self, event: Event) -> None:
+        self._print(event_line(event))
 
     def finish(self, verdict: Verdict) -> None:
         """Prints the verdict, unless it is the one just printed."""

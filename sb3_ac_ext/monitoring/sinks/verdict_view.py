@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sb3_ac_ext.monitoring.records import Diagnosis, Finding, Severity, Verdict
+from sb3_ac_ext.monitoring.records import Diagnosis, Event, Finding, Severity, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -61,13 +61,21 @@ def verdict_lines(verdict: Verdict, top: int | None = TOP_CAUSES) -> list[Line]:
     hidden = len(verdict.diagnoses) - len(shown)
     if hidden > 0:
         lines.append(Line(f"and {hidden} less likely {'cause' if hidden == 1 else 'causes'}"))
-    return lines
+    return lines + [event_line(event, label="action") for event in verdict.events]
 
 
 def finding_line(finding: Finding) -> Line:
     """One finding as a line that stands for itself in a log."""
     label = finding.severity.label
     return Line(f"{label.upper():<8} step {finding.step:,}: {finding.message}", style=STYLES[label])
+
+
+def event_line(event: Event, label: str = "") -> Line:
+    """What an action did, as a line that stands for itself or under a label of its own."""
+    name = event.action.replace("_", " ")
+    text = f"step {event.step:,}: {name}: {event.text} (for {event.finding})"
+    style = STYLES["warning"] if event.failed else STYLES["info"]
+    return Line(text if label else f"{'ACTION':<8} {text}", style=style, label=label)
 
 
 def _counts(verdict: Verdict) -> str:

@@ -1,0 +1,242 @@
+"""Detectors of what the environment does, as tables of numbers."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sb3_ac_ext.monitoring.detectors import (
+    ClippedActions,
+    DeadAction,
+    Detector,
+    EnvironmentShift,
+    LateAction,
+    LateReward,
+    LengthParity,
+    NetworkState,
+    ObservationScale,
+    RewardParity,
+    StartParity,
+    WorkerObservations,
+    WorkerStuck,
+)
+from tests.monitoring.histories import findings, table
+
+
+def causes(detector: Detector, columns: dict[str, Any], **info: Any) -> list[str]:
+    history = table({k: v for k, v in columns.items()}, **info)
+    return [max(f.causes, key=lambda c: f.causes[c]) for f in findings(detector, history)]
+
+
+def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
+    """Parity columns: all ratios 1 unless given; a number holds for all evaluations."""
+    usual = {"scale": 1.0, "median": 1.0, "level": 1.0, "std": 1.0, "max": 1.0, "zeros": 0.0}
+    columns = {f"parity/reward_{k}": v for k, v in {**usual, **ratios}.items() if k != "sign"}
+    columns["parity/return_sign"] = ratios.get("sign", 9.0)
+    return {k: v if isinstance(v, list) else [v] * n for k, v in columns.items()}
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (rewards(), None),
+        (rewards(scale=5.0, median=5.0, level=5.0, std=5.0, max=5.0), None),
+        (rewards(scale=10.0, median=10.0, level=10.0, std=10.0, max=10.0), "reward_scale"),
+        (rewards(scale=0.01, median=0.01, level=0.01, std=0.01, max=0.01), "reward_scale"),
+        (rewards(scale=[1, 1, 100, 100], median=[1, 1, 100, 100], n=4), "environment_drift"),
+        (rewards(sign=-9.0), "reward_sign"),
+        (rewards(sign=[9.0, 9.0, -9.0, -9.0], n=4), "environment_drift"),
+        (rewards(sign=-2.0), None),
+        (rewards(scale=0.0), "reward_constant"),
+        (rewards(std=0.0, sign=-9.0), "reward_constant"),
+        (rewards(zeros=0.95, scale=0.2), "reward_delay"),
+        (rewards(max=1e4, scale=3.0, std=50.0), "reward_outliers"),
+        (rewards(scale=4.0, std=9.0), "reward_noise"),
+        (rewards(scale=[1.0, 10.0, 1.0]), None),
+    ],
+)
+def test_reward_parity(columns: dict[str, list[float]], expected: str | None) -> None:
+    found = causes(RewardParity(), columns)
+    assert (found[-1] if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "fires"),
+    [
+        ({"parity/start_shift": [0.5, 0.9], "parity/start_spread": [1.1, 0.8]}, False),
+        ({"parity/start_shift": [9.0, 9.0], "parity/start_spread": [1.0, 1.0]}, True),
+        ({"parity/start_shift": [0.1, 0.1], "parity/start_spread": [1000.0, 1000.0]}, True),
+        ({"parity/start_shift": [0.1, 0.1], "parity/start_spread": [0.01, 0.01]}, True),
+        ({"parity/start_shift": [9.0, 0.1], "parity/start_spread": [1.0, 1.0]}, False),
+    ],
+)
+def test_start_parity(columns: dict[str, list[float]], fires: bool) -> None:
+    assert bool(causes(StartParity(), columns)) is fires
+
+
+def test_length_parity_needs_a_large_ratio_and_a_small_p_twice() -> None:
+    def found(ratio: float, p: float) -> bool:
+        columns = {"parity/length_ratio": [ratio] * 2, "parity/length_p": [p] * 2}
+        return bool(causes(LengthParity(), columns))
+
+    assert found(0.05, 1e-6) and found(20.0, 1e-6)
+    assert not found(0.05, 0.01) and not found(0.4, 1e-6)
+
+
+def matrix(worker: int | None, factor: float, n: int = 20, close: float = 0.1) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    values = np.exp(rng.normal(0.0, close, (n, 4)))
+    if worker is not None:
+        values[:, worker] *= factor
+    return values
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (matrix(None, 1.0), None),
+        (matrix(None, 1.0, close=1.0), None),
+        (matrix(2, 10.0), "worker_observations"),
+        (matrix(2, 0.1), "worker_observations"),
+        (matrix(2, 2.0), None),
+        (matrix(1, 30.0, n=30, close=0.8), "worker_observations"),
+        (matrix(2, 10.0, n=3), None),
+    ],
+)
+def test_worker_observations(values: np.ndarray, expected: str | None) -> None:
+    arrays = {"probe/worker_level": values.tolist()}
+    history = table({"rewards/steps": [200.0] * len(values)}, arrays)
+    found = findings(WorkerObservations(), history)
+    assert (max(found[-1].causes, key=found[-1].causes.get) if found else None) == expected
+    if found:
+        assert found[0].worker in (1, 2)
+
+
+def test_worker_residual_points_to_its_dynamics() -> None:
+    arrays = {"probe/worker_residual": (matrix(3, 20.0) * 0.1).tolist()}
+    history = table({"rewards/steps": [200.0] * 20}, arrays)
+    finding = findings(WorkerObservations(), history)[0]
+    assert finding.worker == 3 and finding.causes["worker_dynamics"] > 0.5
+    tiny = {"probe/worker_residual": (matrix(3, 20.0) * 1e-6).tolist()}
+    assert not findings(WorkerObservations(), table({"rewards/steps": [200.0] * 20}, tiny))
+
+
+def test_worker_stuck_needs_all_others_to_move() -> None:
+    def found(rows: list[list[float]], paid: float = 0.0) -> list[Any]:
+        arrays = {"probe/worker_moving": rows, "rewards/worker_abs_mean": [[1.0, 1.0, paid]] * 2}
+        return findings(WorkerStuck(), table({"rewards/steps": [10.0] * 2}, arrays))
+
+    [stuck] = found([[1.0, 1.0, 0.0]] * 2)
+    assert stuck.worker == 2 and "worker_stuck" in stuck.causes
+    [blind] = found([[1.0, 1.0, 0.0]] * 2, paid=1.0)
+    assert blind.causes["worker_observations"] > blind.causes["worker_stuck"]
+    assert not found([[1.0, 1.0, 0.0], [1.0, 1.0, 0.2]])
+    assert not found([[1.0, 0.1, 0.0]] * 2)
+    assert not found([[1.0, 0.0, 0.0]] * 2)
+
+
+def actions(now: float, late: float, r2: float = 0.5, rough: float = 0.05) -> dict[str, Any]:
+    return {
+        "probe/action_gain": [now] * 8,
+        "probe/late_action_gain": [late] * 8,
+        "probe/transition_r2": [r2] * 8,
+        "observations/roughness": [rough] * 8,
+    }
+
+
+@pytest.mark.parametrize(
+    ("detector", "columns", "expected"),
+    [
+        (LateAction(), actions(0.1, 0.01), None),
+        (LateAction(), actions(0.0, 0.2), "action_path"),
+        (LateAction(), actions(0.01, 0.012), "action_path"),
+        (LateAction(), actions(0.0, 0.001), None),
+        (DeadAction(), actions(0.01, 0.0), None),
+        (DeadAction(), actions(0.0, 0.0), "action_path"),
+        (DeadAction(), actions(0.001, 0.0), None),
+        (DeadAction(), actions(0.001, 0.0, rough=1.5), "observation_noise"),
+        (DeadAction(), actions(0.0, 0.0, r2=0.01), None),
+        # an environment that ends at random looks rough too, but its actions act
+        (DeadAction(), actions(0.03, 0.0, rough=2.1), None),
+    ],
+)
+def test_actions(detector: Detector, columns: dict[str, Any], expected: str | None) -> None:
+    found = causes(detector, columns)
+    assert (found[-1] if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "fires"),
+    [
+        ({"probe/reset_shift": [0.3, 0.4, 0.3]}, False),
+        ({"probe/reset_shift": [0.3, 5.0, 6.0]}, True),
+        ({"probe/reset_shift": [0.3, 5.0, 0.3]}, False),
+        ({"probe/action_effect": [0.99, 0.99, -0.98]}, True),
+        ({"probe/action_effect": [0.99, -0.2, -0.98]}, False),
+        ({"probe/action_effect": [0.99, 0.99, 0.2]}, False),
+    ],
+)
+def test_environment_shift(columns: dict[str, list[float]], fires: bool) -> None:
+    assert bool(causes(EnvironmentShift(), columns)) is fires
+
+
+def test_late_reward() -> None:
+    def found(now: float, late: float) -> bool:
+        columns = {"probe/reward_r2": [now] * 5, "probe/late_reward_r2": [late] * 5}
+        return bool(causes(LateReward(), columns))
+
+    assert found(0.2, 0.9) and not found(0.97, 0.975) and not found(0.9, 0.2)
+
+
+def test_observation_scale() -> None:
+    def found(size: float, ratio: float = 10.0) -> bool:
+        columns = {
+            "observations/p99_abs": [size] * 3,
+            "observations/scale_ratio": [ratio] * 3,
+        }
+        return bool(causes(ObservationScale(), columns))
+
+    assert found(1000.0) and found(20.0, 1e4)
+    assert not found(50.0) and not found(2.0, 1e4)
+
+
+def test_network_state() -> None:
+    dead, saturated = "weights/dormant_share", "weights/saturated_share"
+    assert not causes(NetworkState(), {dead: [0.5, 0.6], saturated: [0.3, 0.3]})
+    assert causes(NetworkState(), {dead: [0.95, 0.95], saturated: [0.0, 0.0]})
+    assert causes(NetworkState(), {dead: [0.0, 0.0], saturated: [0.9, 0.9]})
+    assert not causes(NetworkState(), {dead: [0.95, 0.2], saturated: [0.0, 0.0]})
+
+
+def test_clipped_actions_from_the_beginning() -> None:
+    name, on = "actions/saturation", {"family": "on-policy"}
+    assert causes(ClippedActions(), {name: [0.99] * 6}, **on)
+    assert not causes(ClippedActions(), {name: [0.3, *[0.99] * 6]}, **on)
+    assert not causes(ClippedActions(), {name: [0.99] * 6}, family="off-policy")
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments"),
+    [
+        (RewardParity, {"ratio": 1.0}),
+        (RewardParity, {"noise": 0.5}),
+        (RewardParity, {"needed": 0}),
+        (StartParity, {"shift": 0.0}),
+        (StartParity, {"ratio": 1.0}),
+        (LengthParity, {"alpha": 2.0}),
+        (WorkerStuck, {"times": 0}),
+        (WorkerObservations, {"ratio": 0.9}),
+        (WorkerObservations, {"times": 1}),
+        (LateAction, {"gain": 0.0}),
+        (DeadAction, {"rough": 0.0}),
+        (EnvironmentShift, {"turned": 0.5}),
+        (LateReward, {"margin": 1.0}),
+        (ObservationScale, {"largest": 0.0}),
+        (NetworkState, {"dead": 1.0}),
+        (ClippedActions, {"needed": 1}),
+    ],
+)
+def test_nonsense_is_refused(cls: Any, arguments: dict[str, Any]) -> None:
+    [name] = arguments
+    with pytest.raises(ValueError, match=f"{name}=.* is not accepted"):
+        cls(**arguments)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_RESETS, _STARTS = 20, 40
+_RESETS, _STARTS = 20, 20
 Floats = npt.NDArray[np.float64]
 
 

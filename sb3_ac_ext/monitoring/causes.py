@@ -235,6 +235,7 @@ _ENVIRONMENT: dict[str, Cause] = {
             "learning_rate_too_high",
             "hard_task",
             "evaluation_mismatch",
+            "observation_scale",
             "reward_noise",
         ),
         against=("returns_rise",),

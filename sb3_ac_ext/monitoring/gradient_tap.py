@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch as th
@@ -55,9 +56,8 @@ class GradientTap:
             return
         with undisturbed(model):
             for name in names:
-                found = reference.agreement(
-                    lambda bonus, net=name: self._loss(net, batch, bonus), self._nets[name]
-                )
+                loss = partial(self._loss, name, batch)
+                found = reference.agreement(loss, self._nets[name])
                 if found is not None:
                     self.found[name] = found
 
@@ -73,5 +73,7 @@ class GradientTap:
 def _alpha(model: Any) -> th.Tensor | None:
     """SAC's entropy coefficient before the update changes it."""
     if getattr(model, "log_ent_coef", None) is not None:
-        return model.log_ent_coef.detach().exp()
-    return getattr(model, "ent_coef_tensor", None)
+        alpha: th.Tensor = model.log_ent_coef.detach().exp()
+        return alpha
+    fixed: th.Tensor | None = getattr(model, "ent_coef_tensor", None)
+    return fixed

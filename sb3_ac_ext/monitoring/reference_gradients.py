@@ -30,7 +30,7 @@ def refuses(model: BaseAlgorithm) -> str | None:
 
 def is_stock(model: BaseAlgorithm) -> bool:
     """Whether the update is SB3's own code, so that its gradients are known exactly."""
-    return type(model).train in {cls.train for cls in _STOCK}
+    return getattr(type(model), "train", None) in {cls.train for cls in _STOCK}
 
 
 def on_policy_loss(model: Any, batch: Any, net: str, bonus: bool = True) -> th.Tensor:
@@ -50,12 +50,13 @@ def on_policy_loss(model: Any, batch: Any, net: str, bonus: bool = True) -> th.T
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
     entropy_loss = log_prob.mean() if entropy is None else -entropy.mean()
     value_loss = nn.functional.mse_loss(batch.returns, values.flatten())
-    policy_loss = -(advantages * log_prob).mean()
+    policy_loss: th.Tensor = -(advantages * log_prob).mean()
     if bonus:
         policy_loss = policy_loss + model.ent_coef * entropy_loss
-    if net == "shared":
-        return policy_loss + model.vf_coef * value_loss
-    return policy_loss if net == "policy" else model.vf_coef * value_loss
+    if net == "policy":
+        return policy_loss
+    weighted: th.Tensor = model.vf_coef * value_loss
+    return policy_loss + weighted if net == "shared" else weighted
 
 
 def critic_loss(model: Any, batch: Any, alpha: th.Tensor | None) -> th.Tensor:
@@ -92,9 +93,10 @@ def actor_loss(model: Any, batch: Any, alpha: th.Tensor | None, bonus: bool = Tr
     """
     policy = model.policy
     if alpha is None:
-        return -policy.critic.q1_forward(
+        values: th.Tensor = policy.critic.q1_forward(
             batch.observations, policy.actor(batch.observations)
-        ).mean()
+        )
+        return -values.mean()
     actions, log_prob = policy.actor.action_log_prob(batch.observations)
     values = th.cat(policy.critic(batch.observations, actions), dim=1)
     smallest = values.min(dim=1, keepdim=True).values

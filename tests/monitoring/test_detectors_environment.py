@@ -182,7 +182,7 @@ def test_environment_shift(columns: dict[str, list[float]], fires: bool) -> None
 
 def test_late_reward() -> None:
     def found(now: float, late: float) -> bool:
-        columns = {"probe/reward_r2": [now] * 5, "probe/late_reward_r2": [late] * 5}
+        columns = {"probe/reward_r2": [now] * 8, "probe/late_reward_r2": [late] * 8}
         return bool(causes(LateReward(), columns))
 
     assert found(0.2, 0.9) and not found(0.97, 0.975) and not found(0.9, 0.2)

@@ -67,7 +67,7 @@ class RewardParity(_Parity):
         if scale is not None and (scale == 0.0).all():
             text, series, value = "training pays nothing where evaluation does", "scale", 0.0
             causes = {"reward_constant": 0.95}
-        elif spread is not None and (spread == 0.0).all():
+        elif spread is not None and (spread < 1e-6).all():
             text, series, value = "training pays the same at every step", "std", 0.0
             causes = {"reward_constant": 0.95}
         elif zeros is not None and (zeros > 0.8).all():
@@ -180,7 +180,7 @@ class StartParity(_Parity):
     ratio: float = 8.0
 
     name = "start_parity"
-    causes = {"evaluation_mismatch": 0.9, "observation_scale": 0.3, "reset_broken": 0.5}  # noqa: RUF012
+    causes = {"evaluation_mismatch": 0.9, "observation_scale": 0.3, "reset_broken": 0.3}  # noqa: RUF012
     advice = "compare the observations of both environments after reset(seed=0)"
 
     def __post_init__(self) -> None:

@@ -49,7 +49,7 @@ class RewardCrash(Detector):
 
     def check(self, history: History) -> Finding | None:
         series = returns_series(history)
-        if not fresh(history, _TRAIN) or len(series) < 15:
+        if not fresh(history, _TRAIN) or len(series) < 10:
             return None
         smooth = _running_median(series.values, 5)
         best = int(np.argmax(smooth))

@@ -11,12 +11,19 @@ from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
 
+def _uniform(history: History) -> bool:
+    """Whether the actions taken hardly vary, so that nothing can depend on them."""
+    values = history.last.values if history.last else {}
+    return values.get("actions/std", 1.0) < 0.1 or values.get("actions/entropy", 1.0) < 0.1
+
+
 @dataclass(frozen=True)
 class LateAction(Detector):
     """The action of the step before explains as much of the next observation as the present one.
 
-    Medians over the last ``needed`` snapshots: the earlier action adds at least ``gain`` to R2, and
-    at least ``share`` of what the present one adds. Where the present one adds nothing, actions act
+    Medians over all of at least ``needed`` snapshots: the earlier action adds at least ``gain`` to
+    R2, and at least ``share`` of what the present one adds. Nothing is said where actions hardly
+    vary. Where the present one adds nothing, actions act
     late or observations are one step old; where both add, actions are held or repeated.
 
     :param gain: in R2, in (0, 1)
@@ -26,8 +33,8 @@ class LateAction(Detector):
     """
 
     gain: float = 0.005
-    share: float = 0.6
-    needed: int = 4
+    share: float = 1.0
+    needed: int = 6
 
     name = "late_action"
     causes = {"action_path": 0.85, "observation_stale": 0.4}  # noqa: RUF012
@@ -39,9 +46,11 @@ class LateAction(Detector):
         require(self.needed >= 1, "needed", self.needed, "at least 1")
 
     def check(self, history: History) -> Finding | None:
-        late = history.series("probe/late_action_gain", last=self.needed)
-        now = history.series("probe/action_gain", last=self.needed)
+        late = history.series("probe/late_action_gain")
+        now = history.series("probe/action_gain")
         if not fresh(history, "probe/action_gain") or len(late) < self.needed:
+            return None
+        if _uniform(history):
             return None
         before, present = float(np.median(late.values)), float(np.median(now.values))
         if before < self.gain or before < self.share * present:
@@ -92,6 +101,8 @@ class DeadAction(Detector):
         late = history.series("probe/late_action_gain").values
         if not fresh(history, "probe/action_gain") or len(now) < self.needed:
             return None
+        if _uniform(history):
+            return None
         explained = float(np.median(history.series("probe/transition_r2").values))
         rough = history.series("observations/roughness").values
         noisy = len(rough) > 0 and float(np.median(rough)) > self.rough
@@ -127,7 +138,7 @@ class EnvironmentShift(Detector):
     :raises ValueError: for values out of range
     """
 
-    shift: float = 3.0
+    shift: float = 1.5
     turned: float = -0.5
     needed: int = 2
 
@@ -190,8 +201,8 @@ class LateReward(Detector):
     :raises ValueError: for values out of range
     """
 
-    margin: float = 0.1
-    needed: int = 4
+    margin: float = 0.05
+    needed: int = 6
 
     name = "late_reward"
     causes = {"reward_delay": 0.9}  # noqa: RUF012
@@ -202,8 +213,8 @@ class LateReward(Detector):
         require(self.needed >= 1, "needed", self.needed, "at least 1")
 
     def check(self, history: History) -> Finding | None:
-        late = history.series("probe/late_reward_r2", last=10)
-        now = history.series("probe/reward_r2", last=10)
+        late = history.series("probe/late_reward_r2", last=12)
+        now = history.series("probe/reward_r2", last=12)
         if not fresh(history, "probe/late_reward_r2") or len(late) < self.needed:
             return None
         gap = float(np.median(late.values - now.values))

@@ -62,7 +62,7 @@ class WorkerStuck(Detector):
             ("probe/worker_moving",),
             since=steps[0],
             worker=worker,
-            causes={"worker_observations": 0.95, "worker_stuck": 0.4} if paid > 0.0 else stuck,
+            causes={"worker_observations": 0.95, "worker_stuck": 0.2} if paid > 0.0 else stuck,
         )
 
 

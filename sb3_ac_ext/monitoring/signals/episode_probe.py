@@ -10,7 +10,7 @@ from sb3_ac_ext.monitoring.functional import largest_shift
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
-_LEAST_STARTS = 20
+_LEAST_STARTS = 10
 
 
 class EpisodeProbe(Signal):

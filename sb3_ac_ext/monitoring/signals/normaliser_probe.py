@@ -68,7 +68,8 @@ def _evaluation(ours: list[VecNormalize], envs: Any, reading: Reading) -> None:
 
 
 def _ahead(evaluation: VecNormalize, training: VecNormalize) -> bool:
-    a, b = getattr(evaluation, "obs_rms", None), getattr(training, "obs_rms", None)
+    a: Any = getattr(evaluation, "obs_rms", None)
+    b: Any = getattr(training, "obs_rms", None)
     if not hasattr(a, "count") or not hasattr(b, "count"):
         return False
     return bool(a.count > b.count + 1.0)

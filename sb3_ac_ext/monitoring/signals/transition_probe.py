@@ -11,7 +11,7 @@ from sb3_ac_ext.monitoring.transitions import Transitions
 from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
-_LEAST_ROWS, _EFFECT, _LAGS, _MOST_FEATURES = 64, 0.01, 8, 24
+_LEAST_ROWS, _EFFECT, _LAGS, _MOST_FEATURES = 64, 0.005, 8, 24
 
 
 class TransitionProbe(Signal):
@@ -24,8 +24,8 @@ class TransitionProbe(Signal):
     adds beyond this step's. Where the first is nothing and the second is not, actions act late or
     observations are stale. ``probe/transition_r2``: of all three.
     ``probe/action_effect``: cosine of the effects of the action (its coefficients on all entries)
-    in this snapshot and the one before, where it adds at least 0.01 to R2: below 0 when actions
-    have come to do the opposite.
+    in this snapshot and the last before it, where it adds at least 0.005 to R2: below 0 when
+    actions have come to do the opposite.
     ``probe/reward_r2``: adjusted R2 of the reward on observation, action, next observation and
     their squares; ``probe/late_reward_r2``: the largest of the same of steps up to 8 earlier.
     Arrays per worker: ``probe/worker_residual`` (mean squared error of the common model),
@@ -82,8 +82,10 @@ class TransitionProbe(Signal):
         self._effects(weights[state.shape[1] : -1].ravel(), gain, reading)
 
     def _effects(self, effect: Floats, gain: float, reading: Reading) -> None:
-        before, self._effect = self._effect, effect if gain >= _EFFECT else None
-        if before is None or gain < _EFFECT or before.shape != effect.shape:
+        if gain < _EFFECT:
+            return
+        before, self._effect = self._effect, effect
+        if before is None or before.shape != effect.shape:
             return
         lengths = np.linalg.norm(before) * np.linalg.norm(effect)
         if lengths > 0.0:

@@ -11,13 +11,19 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ARGUMENTS = {
     "broken_worker.py": ["--timesteps", "18000", "--begin", "6000"],
+    "custom_algorithm.py": [],
+    "flight_recorder.py": [],
     "one_callback.py": ["4096"],
+    "roll_back.py": ["--timesteps", "40000"],
     "single_monitors.py": ["6000"],
     "zoo_callback.yml": [],
 }
 SAYS = {
     "broken_worker.py": "worker 3 pays 10 times",
+    "custom_algorithm.py": "values are right, discounting is wrong",
+    "flight_recorder.py": "advantages = nan, from rewards[87, worker 2] = nan",
     "one_callback.py": "status:",
+    "roll_back.py": "with actions the run recovered",
     "single_monitors.py": "KL between old and new policy was above 0.1",
     "zoo_callback.yml": "Verdict: healthy",
 }

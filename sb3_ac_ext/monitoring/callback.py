@@ -266,7 +266,7 @@ class DiagnosticsCallback(BaseCallback):
         self._recorder = Recorder(self.training_env, self.model)
         self._rollouts = RolloutCollector()
         self._pending = None
-        self._evaluation_envs = evaluation_envs(self.parent, self.model)
+        self._evaluation_envs = evaluation_envs(self.locals.get("callback"), self.model)
         self._last_step = self.num_timesteps
         self._learn_id = self.model.start_time
         self._n_rollouts = 0

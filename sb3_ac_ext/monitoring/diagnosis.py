@@ -24,8 +24,8 @@ def diagnose(
 
     The confidence of a cause is the noisy-or of its findings, 1 - prod(1 - weight x trust), with
     trust by severity, halved by each observation of the history that speaks against it. A cause
-    that a likely one explains loses three quarters of its confidence. Sorted by severity, then
-    confidence weighted by the certainty of its kind of evidence.
+    that a likely one explains loses three quarters of its confidence. What is only worth a
+    note comes last; sorted by confidence weighted by the certainty of its kind of evidence.
 
     :param findings: one per alert
     :param history: that they were found in; without it nothing speaks against a cause
@@ -79,11 +79,12 @@ def _noisy_or(cause: str, findings: Sequence[Finding]) -> float:
 def _explainer(
     cause: str, confidence: Mapping[str, float], causes: Mapping[str, Cause]
 ) -> str | None:
-    """The likeliest cause that explains this one away."""
+    """The likeliest cause that explains this one away, being nearly as likely itself."""
+    least = max(_LIKELY, 0.6 * confidence[cause])
     candidates = [
         other
         for other, value in confidence.items()
-        if value >= _LIKELY and cause in causes[other].explains
+        if value >= least and cause in causes[other].explains
     ]
     return max(candidates, key=lambda other: confidence[other], default=None)
 
@@ -111,6 +112,7 @@ def _diagnosis(
     )
 
 
-def _rank(diagnosis: Diagnosis, causes: Mapping[str, Cause]) -> tuple[float, float, int]:
+def _rank(diagnosis: Diagnosis, causes: Mapping[str, Cause]) -> tuple[bool, float, int]:
     certainty = _CERTAINTY[causes[diagnosis.cause].certainty]
-    return -diagnosis.severity, -certainty * diagnosis.confidence, diagnosis.since
+    minor = diagnosis.severity == Severity.INFO
+    return minor, -certainty * diagnosis.confidence, diagnosis.since

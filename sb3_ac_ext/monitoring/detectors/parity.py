@@ -8,6 +8,9 @@ from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
 from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
+_FAR = 50.0
+"""Times the evaluation's rewards: no shaping does that."""
+
 
 def newest(history: History, name: str, needed: int) -> Floats | None:
     """The last values of a series, when there are enough and the newest is of this moment."""
@@ -44,7 +47,7 @@ class RewardParity(_Parity):
     :param noise: ratio of standard deviations where the mean magnitudes agree within it
     """
 
-    ratio: float = 6.0
+    ratio: float = 12.0
     outlier: float = 20.0
     noise: float = 4.0
 
@@ -61,22 +64,30 @@ class RewardParity(_Parity):
         return self._constant(history) or self._sign(history) or self._size(history)
 
     def _constant(self, history: History) -> Finding | None:
-        scale = newest(history, "parity/reward_scale", self.needed)
-        spread = newest(history, "parity/reward_std", self.needed)
-        zeros = newest(history, "parity/reward_zeros", self.needed)
-        if scale is not None and (scale == 0.0).all():
-            text, series, value = "training pays nothing where evaluation does", "scale", 0.0
+        """By the newest evaluations that could compare single rewards."""
+        if not fresh(history, "parity/return_sign") and not fresh(history, "parity/reward_scale"):
+            return None
+        scale, spread, zeros, level = (
+            history.series(f"parity/reward_{name}", last=self.needed).values
+            for name in ("scale", "std", "zeros", "level")
+        )
+        if len(scale) < self.needed:
+            return None
+        alike = len(level) == self.needed and bool(((level > 0.8) & (level < 1.25)).all())
+        if (scale == 0.0).all():
+            text, series = "training pays nothing where evaluation does", "scale"
             causes = {"reward_constant": 0.95}
-        elif spread is not None and (spread < 1e-6).all():
-            text, series, value = "training pays the same at every step", "std", 0.0
+        elif len(spread) == self.needed and (spread < 1e-6).all() and not alike:
+            text, series = "training pays the same at every step, evaluation does not", "std"
             causes = {"reward_constant": 0.95}
-        elif zeros is not None and (zeros > 0.8).all():
-            text, series, value = "nearly all of training's rewards are zero", "zeros", zeros[-1]
-            causes = {"reward_delay": 0.85, "reward_constant": 0.3}
+        elif len(zeros) == self.needed and (zeros > 0.8).all():
+            text = "nearly all of training's rewards are zero, the evaluation's are not"
+            series, causes = "zeros", {"reward_delay": 0.85, "reward_constant": 0.3}
         else:
             return None
-        text += ", evaluation does not" if series != "scale" else ""
-        return self._found(history, text, f"parity/reward_{series}", value, 0.0, causes)
+        value = float(history.series(f"parity/reward_{series}", last=1).values[-1])
+        severity = Severity.WARNING if series == "zeros" else Severity.CRITICAL
+        return self._found(history, text, f"parity/reward_{series}", value, 0.0, causes, severity)
 
     def _sign(self, history: History) -> Finding | None:
         signs = newest(history, "parity/return_sign", self.needed)
@@ -122,6 +133,7 @@ class RewardParity(_Parity):
             scale[-1],
             self.ratio if scale[-1] > 1.0 else 1.0 / self.ratio,
             {"environment_drift": 0.9, "reward_scale": 0.5} if changed else {"reward_scale": 0.9},
+            Severity.CRITICAL if max(scale[-1], 1.0 / scale[-1]) > _FAR else Severity.WARNING,
         )
 
     def _noise(self, history: History) -> Finding | None:

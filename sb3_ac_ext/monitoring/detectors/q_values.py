@@ -28,9 +28,9 @@ class QBound(Detector):
     name = "q_bound"
     causes = {  # noqa: RUF012
         "q_overestimation": 0.8,
-        "target_network": 0.5,
+        "target_network": 0.4,
         "learning_rate_too_high": 0.4,
-        "time_limit_handling": 0.3,
+        "time_limit_handling": 0.2,
     }
     advice = "lower learning_rate and tau (0.005), use twin critics (TD3 or SAC instead of DDPG)"
 

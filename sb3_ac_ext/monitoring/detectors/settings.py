@@ -216,9 +216,18 @@ class OddSetting(Detector):
             odd.value,
             odd.bound,
             (),
-            since=0,
+            since=self._since(history),
             causes={self.rule.cause: self.rule.weight},
         )
+
+    def _since(self, history: History) -> int:
+        """First step of the unbroken stretch in which the setting is odd."""
+        since = history.step
+        for snapshot in reversed(list(history)):
+            if self.rule.judge(Settings(history.info, snapshot.values)) is None:
+                return since
+            since = snapshot.step
+        return 0
 
 
 def settings_detectors() -> Iterator[OddSetting]:

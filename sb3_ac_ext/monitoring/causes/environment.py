@@ -198,6 +198,5 @@ ENVIRONMENT: dict[str, Cause] = {
             "observation_scale",
             "reward_noise",
         ),
-        against=("returns_rise",),
     ),
 }

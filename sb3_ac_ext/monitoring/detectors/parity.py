@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
 from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.records import Finding, Severity
@@ -74,7 +76,8 @@ class RewardParity(_Parity):
         if len(scale) < self.needed:
             return None
         alike = len(level) == self.needed and bool(((level > 0.8) & (level < 1.25)).all())
-        if (scale == 0.0).all():
+        paid = bool((history.series("episodes/return_mean").values != 0.0).any())
+        if (scale == 0.0).all() and not paid:
             text, series = "training pays nothing where evaluation does", "scale"
             causes = {"reward_constant": 0.95}
         elif len(spread) == self.needed and (spread < 1e-6).all() and not alike:
@@ -123,9 +126,8 @@ class RewardParity(_Parity):
     def _scale(self, history: History, scale: Floats) -> Finding | None:
         if not ((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all()):
             return None
-        earlier = history.series("parity/reward_scale").values[: -self.needed]
-        alike = (earlier < self.ratio**0.5) & (earlier > self.ratio**-0.5)
-        changed = len(earlier) > 0 and bool(alike.all())
+        beyond = np.abs(np.log(history.series("parity/reward_scale").values)) > np.log(self.ratio)
+        changed = not beyond[0]
         return self._found(
             history,
             f"training pays {scale[-1]:.3g} times the evaluation's rewards",

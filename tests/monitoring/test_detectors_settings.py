@@ -106,6 +106,13 @@ def test_what_no_tuned_run_has_is_odd(
     assert odd(family, now, **settings) == {cause}
 
 
+def test_a_clip_range_that_decays_to_nothing_is_a_schedule() -> None:
+    [rule] = [rule for rule in RULES if rule.name == "clip_range_low"]
+    decay = table({"hyper/clip_range": [0.2 * (1.0 - i / 20) for i in range(20)]})
+    assert not findings(OddSetting(rule), decay)
+    assert findings(OddSetting(rule), table({"hyper/clip_range": [1e-4] * 20}))
+
+
 def test_dqn_copies_its_target_with_tau_1() -> None:
     assert not odd("off-policy", {}, tau=1.0, n_actions=2)
 

@@ -56,6 +56,7 @@ class Rule:
     :param cause: what it would cause
     :param weight: how strongly it points there, in (0, 1]
     :param judge: what is odd, or ``None``
+    :param early: judged in the first half of the budget only, because schedules go there in the end
     """
 
     name: str
@@ -63,6 +64,7 @@ class Rule:
     weight: float
     judge: Judge
     severity: Severity = Severity.WARNING
+    early: bool = False
 
 
 def _range(name: str, low: float | None, high: float | None, series: str | None = None) -> Judge:
@@ -166,10 +168,10 @@ RULES: tuple[Rule, ...] = (
     Rule("batch_size", "batch_too_small", 0.85, _range("batch_size", 8.0, None)),
     Rule("rollout", "rollout_too_short", 0.7, _rollout),
     Rule("clip_range_low", "clip_range", 0.85,
-         _range("clip_range", 0.02, None, "hyper/clip_range")),
+         _range("clip_range", 0.02, None, "hyper/clip_range"), early=True),
     Rule("clip_range_high", "clip_range", 0.7, _range("clip_range", None, 0.9, "hyper/clip_range")),
     Rule("max_grad_norm", "gradient_clipping", 0.9, _range("max_grad_norm", 5e-3, None)),
-    Rule("clip_range_vf", "value_clipping", 0.85, _value_clip),
+    Rule("clip_range_vf", "value_clipping", 0.85, _value_clip, early=True),
     Rule("vf_coef_low", "value_coefficient", 0.9, _range("vf_coef", 0.01, None)),
     Rule("vf_coef_high", "value_coefficient", 0.85, _range("vf_coef", None, 20.0)),
     Rule("optimizer", "optimizer", 0.9, _optimizer),
@@ -206,7 +208,9 @@ class OddSetting(Detector):
 
     def check(self, history: History) -> Finding | None:
         last = history.last
-        odd = None if last is None else self.rule.judge(Settings(history.info, last.values))
+        if last is None or (self.rule.early and (history.progress or 0.0) > 0.5):
+            return None
+        odd = self.rule.judge(Settings(history.info, last.values))
         if odd is None:
             return None
         return self.finding(

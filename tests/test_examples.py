@@ -34,6 +34,18 @@ def test_every_example_is_run_here() -> None:
     assert found == set(ARGUMENTS) == set(SAYS)
 
 
+FOUND = {"negative_schedule.py": "learning rate of the last update: -"}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_in_other_packages_is_still_so(name: str) -> None:
+    assert {path.name for path in (EXAMPLES / "found").glob("*.py")} == set(FOUND)
+    command = [sys.executable, str(EXAMPLES / "found" / name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert FOUND[name] in done.stdout, done.stdout
+
+
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_example(name: str, tmp_path: Path) -> None:
     command = [sys.executable, str(EXAMPLES / name), *ARGUMENTS[name]]

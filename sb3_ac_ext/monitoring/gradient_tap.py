@@ -52,7 +52,7 @@ class GradientTap:
 
     def _compare(self, names: tuple[str, ...]) -> None:
         model, batch = self._model, self._tap.batch
-        if batch is None:
+        if batch is None or _clips_everything(model):
             return
         with undisturbed(model):
             for name in names:
@@ -68,6 +68,12 @@ class GradientTap:
         if net == "critic":
             return reference.critic_loss(self._model, batch, self._alpha)
         return reference.actor_loss(self._model, batch, self._alpha, bonus)
+
+
+def _clips_everything(model: Any) -> bool:
+    """A clip range that its schedule has brought to zero or below leaves no gradient to compare."""
+    clip_range = getattr(model, "clip_range", None)
+    return callable(clip_range) and clip_range(model._current_progress_remaining) <= 0.0
 
 
 def _alpha(model: Any) -> th.Tensor | None:

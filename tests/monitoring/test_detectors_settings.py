@@ -11,6 +11,7 @@ from sb3_ac_ext.monitoring.detectors import (
     FewUpdates,
     NarrowPolicy,
     NoisyActions,
+    OddSetting,
     TemperatureRuns,
     TinyUpdates,
 )

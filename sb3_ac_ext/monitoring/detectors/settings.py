@@ -164,6 +164,8 @@ def _value_clip(settings: Settings) -> Odd | None:
 RULES: tuple[Rule, ...] = (
     Rule("learning_rate_high", "learning_rate_too_high", 0.7,
          _range("learning_rate", None, 8e-3, "hyper/learning_rate")),
+    Rule("learning_rate_negative", "learning_rate_too_low", 0.3,
+         _range("learning_rate", 0.0, None, "hyper/learning_rate"), Severity.INFO),
     Rule("n_epochs", "too_many_epochs", 0.85, _range("n_epochs", None, 45.0)),
     Rule("batch_size", "batch_too_small", 0.85, _range("batch_size", 8.0, None)),
     Rule("rollout", "rollout_too_short", 0.7, _rollout),

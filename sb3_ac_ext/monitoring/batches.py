@@ -17,7 +17,8 @@ _STOCK = ("stable_baselines3", "sb3_contrib")
 
 
 class BatchTap:
-    """Notes the first batch that the buffer gives to ``train()`` and the generators' states then.
+    """Notes the first batch that the buffer gives to ``train()`` and the generators' states then,
+    and the newest, which is another one after several gradient steps.
 
     Stands in for the buffer's ``get`` or ``sample`` as an instance attribute until removed.
 
@@ -28,6 +29,7 @@ class BatchTap:
         self.batch: Any = None
         self.arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
         self.state: Any = None
+        self.newest: Any = None
         self.torch_state: Any = None
         on_policy = isinstance(model, OnPolicyAlgorithm)
         self.buffer: Any = model.rollout_buffer if on_policy else model.replay_buffer  # type: ignore[attr-defined]
@@ -58,19 +60,21 @@ class BatchTap:
             return False
         self.arguments = (args, kwargs)
         self.state = np.random.get_state()  # noqa: NPY002
-        self.torch_state = th.get_rng_state()
         return True
 
     def _sample(self, *args: Any, **kwargs: Any) -> Any:
         first = self._note(args, kwargs)
-        batch = self._original(*args, **kwargs)
+        self.torch_state = th.get_rng_state()
+        self.newest = batch = self._original(*args, **kwargs)
         if first:
             self.batch = batch
         return batch
 
     def _get(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         first = self._note(args, kwargs)
+        self.torch_state = th.get_rng_state()
         for batch in self._original(*args, **kwargs):
+            self.newest = batch
             if first:
                 self.batch, first = batch, False
             yield batch

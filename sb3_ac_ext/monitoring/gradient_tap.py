@@ -51,7 +51,7 @@ class GradientTap:
         return compare
 
     def _compare(self, names: tuple[str, ...]) -> None:
-        model, batch = self._model, self._tap.batch
+        model, batch = self._model, self._tap.newest
         if batch is None or _clips_everything(model):
             return
         with undisturbed(model):

@@ -161,8 +161,13 @@ def test_narrow_policy_is_no_fault_once_it_has_learnt() -> None:
 
 
 def test_entropy_dominates_late_only() -> None:
-    assert findings(EntropyDominates(), table({"q/entropy_share": [5.0] * 10}))
-    assert not findings(EntropyDominates(), table({"q/entropy_share": [5.0, 2.0, *[0.1] * 8]}))
+    def found(share: list[float], alpha: list[float]) -> bool:
+        columns = {"q/entropy_share": share, "hyper/ent_coef": alpha}
+        return bool(findings(EntropyDominates(), table(columns)))
+
+    assert found([5.0] * 10, [100.0] * 10)
+    assert not found([5.0, 2.0, *[0.1] * 8], [0.1] * 10)
+    assert not found([5.0] * 10, [0.9**i for i in range(10)]), "it is on its way down"
 
 
 def test_temperature_that_rises_and_rises() -> None:

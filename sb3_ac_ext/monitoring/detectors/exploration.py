@@ -139,7 +139,7 @@ class EntropyDominates(Detector):
     """SAC's entropy bonus per step outweighs the whole Q-value, and goes on doing so.
 
     ``q/entropy_share`` above ``share`` in each of the last ``needed`` snapshots after ``after`` of
-    the budget.
+    the budget, while the coefficient does not fall.
 
     :param share: of the mean |Q|, positive
     :param after: share of the budget, in [0, 1)
@@ -166,6 +166,9 @@ class EntropyDominates(Detector):
         if not fresh(history, "q/entropy_share") or len(series) < self.needed:
             return None
         if progress is None or progress < self.after or (series.values < self.share).any():
+            return None
+        alpha = history.series("hyper/ent_coef", last=self.needed).values
+        if not len(alpha) or alpha[-1] < 0.98 * alpha[0]:  # it is on its way down
             return None
         return self.finding(
             history,

@@ -111,6 +111,8 @@ def _tau(settings: Settings) -> Odd | None:
     tau = settings.number("tau")
     if tau is None or not settings.off_policy or settings.info.n_actions is not None:
         return None  # DQN copies its target now and then, with tau=1
+    if settings.info.algo == "CrossQ":
+        return None  # it has no target
     if tau <= 0.0:
         return Odd(f"tau={tau:g} never moves the target networks", tau, 0.0)
     if tau <= 0.2:

@@ -19,9 +19,13 @@ class GradientTap:
     :param model: one that ``reference_gradients.refuses`` accepts
     :param tap: notes the batch of the same update
     :param nets: parameters by network
+    :param values: measure the loss along its gradient, too
     """
 
-    def __init__(self, model: Any, tap: BatchTap, nets: dict[str, list[th.Tensor]]) -> None:
+    def __init__(
+        self, model: Any, tap: BatchTap, nets: dict[str, list[th.Tensor]], values: bool
+    ) -> None:
+        self._values = values
         self.found: dict[str, reference.Agreement] = {}
         self._model, self._tap, self._nets = model, tap, nets
         self._alpha = _alpha(model)
@@ -57,7 +61,7 @@ class GradientTap:
         with undisturbed(model):
             for name in names:
                 loss = partial(self._loss, name, batch)
-                found = reference.agreement(loss, self._nets[name])
+                found = reference.agreement(loss, self._nets[name], self._values)
                 if found is not None:
                     self.found[name] = found
 

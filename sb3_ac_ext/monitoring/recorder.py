@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,10 @@ from sb3_ac_ext.monitoring.boundaries import Boundaries, BoundaryCounts
 RECENT = 32
 """Steps that are kept whole, to compare them with what the buffer holds."""
 
+_NOBODY: dict[int, Any] = {}
 
-@dataclass(frozen=True)
-class Step:
+
+class Step(NamedTuple):
     """One step of all workers, seen before the buffer stores it; in the buffer's units.
 
     Replay buffers hold raw observations and rewards, rollout buffers normalised ones.
@@ -144,10 +145,10 @@ class Recorder:
             self._running[1] += 1
         if self._boundaries.waiting:
             self._boundaries.stepped(self._raw_obs(self._last_obs), dones)
-        terminal: dict[int, Any] = {}
-        timeouts: dict[int, bool] = {}
+        terminal, timeouts = _NOBODY, _NOBODY
         if np.count_nonzero(dones):
             infos = step_locals["infos"]
+            terminal, timeouts = {}, {}
             for worker in np.flatnonzero(dones).tolist():
                 terminal[worker] = infos[worker].get("terminal_observation")
                 timeouts[worker] = bool(infos[worker].get("TimeLimit.truncated", False))

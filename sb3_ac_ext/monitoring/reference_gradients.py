@@ -117,9 +117,10 @@ class Agreement:
 
 
 def agreement(
-    loss: Callable[[bool], th.Tensor], parameters: Sequence[th.Tensor]
+    loss: Callable[[bool], th.Tensor], parameters: Sequence[th.Tensor], values: bool = True
 ) -> Agreement | None:
     """
+    :param values: turn the cosine where the loss, measured, rises along its own descent
     :param loss: with (``True``) or without its entropy term; draws the same numbers at every call
     :return: ``None`` where gradients are not finite
     """
@@ -136,7 +137,7 @@ def agreement(
     if float(held.norm()) == 0.0:
         return Agreement(0.0)
     cosine = float((held / held.norm()) @ (expected / expected.norm()))
-    if _rises(lambda: loss(False), trainable):
+    if values and _rises(lambda: loss(False), trainable):
         cosine = -abs(cosine)
     return Agreement(cosine)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from sb3_ac_ext.monitoring import reference_gradients, target_step
 from sb3_ac_ext.monitoring.batches import BatchTap, batch_error
@@ -17,18 +18,20 @@ from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.signals.networks import networks
 from sb3_ac_ext.monitoring.view import View
 
-_PER_SNAPSHOT = 2
+_VALUES_FIRST, _VALUES_EVERY = 3, 8
 
 
 class UpdateProbe(Signal):
-    """Invariant I3, the gradients and the integrity of batches, on two updates per snapshot.
+    """Invariant I3, the gradients and the integrity of batches, on one update per snapshot, or two
+    off-policy, where every second one may leave the actor alone.
 
     ``probe/batch_error``: the first batch that ``train()`` received against the same draw from the
     buffer by SB3's own code: exactly 0.
     ``probe/{net}_cosine``: cosine of the gradient that a network's first optimizer step used and
     the gradient of SB3's loss on that batch, computed again: 1 within 1e-3 for SB3's own updates
     (``probe/stock_update`` is 1), whatever clipping does to its length; -1 where a sign is wrong,
-    0 where nothing arrives. The smaller of the observed updates. ``probe/{net}_has_gradient``: 0
+    0 where nothing arrives. The smaller of the observed updates. Whether the loss falls along its
+    gradient is measured in the first three and in every eighth. ``probe/{net}_has_gradient``: 0
     where the loss does not depend on the network, as with a single action to choose from.
     ``probe/target_error``: distance of the target networks from (1 - tau) target + tau online,
     relative to their size; ``probe/target_moved``: share of the observed updates that moved them,
@@ -39,7 +42,8 @@ class UpdateProbe(Signal):
     name = "update_probe"
 
     def __init__(self) -> None:
-        self._left = 0
+        self._left = self._per_snapshot = 0
+        self._observed = 0
         self._gradients = False
         self._errors: list[float] = []
         self._found: list[dict[str, Agreement]] = []
@@ -49,7 +53,8 @@ class UpdateProbe(Signal):
         return BatchTap.refuses(model)
 
     def attach(self, model: BaseAlgorithm) -> None:
-        self._left = _PER_SNAPSHOT
+        self._per_snapshot = 1 if isinstance(model, OnPolicyAlgorithm) else 2
+        self._left, self._observed = self._per_snapshot, 0
         self._gradients = reference_gradients.refuses(model) is None
 
     @contextmanager
@@ -58,9 +63,13 @@ class UpdateProbe(Signal):
             yield
             return
         self._left -= 1
+        values = self._observed < _VALUES_FIRST or self._observed % _VALUES_EVERY == 0
+        self._observed += 1
         before = target_step.remember(model)
         tap = BatchTap(model)
-        gradients = GradientTap(model, tap, networks(model)) if self._gradients else None
+        gradients = None
+        if self._gradients:
+            gradients = GradientTap(model, tap, networks(model), values)
         try:
             yield
         finally:
@@ -78,7 +87,7 @@ class UpdateProbe(Signal):
 
     def collect(self, view: View) -> Reading:
         reading = Reading()
-        self._left = _PER_SNAPSHOT
+        self._left = self._per_snapshot
         errors, self._errors = self._errors, []
         found, self._found = self._found, []
         steps, self._steps = self._steps, []

@@ -26,7 +26,6 @@ from sb3_ac_ext.monitoring.rollout import RolloutCollector
 from sb3_ac_ext.monitoring.signals import CanarySignal, Readings, Signal, default_signals
 from sb3_ac_ext.monitoring.signals.normaliser_probe import evaluation_envs
 from sb3_ac_ext.monitoring.sinks import LoggerSink, Sink, default_sinks
-from sb3_ac_ext.monitoring.transitions import from_replay, from_rollout
 from sb3_ac_ext.monitoring.view import Clock, View
 from sb3_ac_ext.monitoring.watch import Watch
 
@@ -178,9 +177,6 @@ class DiagnosticsCallback(BaseCallback):
             if isinstance(self.model, OnPolicyAlgorithm):
                 view.last_values = self.locals["values"].cpu().numpy().ravel()
                 view.last_dones = self.locals["dones"]
-                view.transitions = from_rollout(self.model)
-            else:
-                view.transitions = from_replay(self.model, len(window.rewards))
             self._readings.before_update(view)
         self._pending = view
         watch_next_train(self.model, self._around_update)

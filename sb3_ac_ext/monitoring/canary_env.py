@@ -130,7 +130,7 @@ def synchronise(train_env: VecEnv, canary_env: VecEnv) -> None:
     """Copy the training normaliser's statistics; the training environment is only read.
 
     Matches normalisers by order, whatever other wrappers stand between them."""
-    sources, targets = _normalisers(train_env), _normalisers(canary_env)
+    sources, targets = normalisers(train_env), normalisers(canary_env)
     for source, target in zip(sources, targets, strict=False):
         target.training, target.norm_reward = False, False
         if source.norm_obs and target.norm_obs:
@@ -143,7 +143,8 @@ def _copied(statistics: Any) -> Any:
     return statistics.copy()
 
 
-def _normalisers(env: VecEnv) -> list[VecNormalize]:
+def normalisers(env: VecEnv) -> list[VecNormalize]:
+    """All of an environment's, the outermost first."""
     found = []
     while isinstance(env, VecEnvWrapper):
         if isinstance(env, VecNormalize):

@@ -11,6 +11,14 @@ import numpy as np
 import torch as th
 from gymnasium import Space
 from stable_baselines3.common.base_class import BaseAlgorithm
+from torch import nn
+
+_MODES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.modules.batchnorm._BatchNorm)
+
+
+def has_modes(network: nn.Module) -> bool:
+    """Whether a network answers otherwise in training than in evaluation mode."""
+    return any(isinstance(module, _MODES) for module in network.modules())
 
 
 @contextmanager

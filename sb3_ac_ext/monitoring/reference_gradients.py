@@ -12,16 +12,17 @@ from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import nn
 
+from sb3_ac_ext.monitoring.neutral import has_modes
+
 _LOSSES = (PPO, A2C, SAC, TD3)
 _STOCK = (PPO, A2C, SAC, TD3, DDPG)
-_MODES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.modules.batchnorm._BatchNorm)
 
 
 def refuses(model: BaseAlgorithm) -> str | None:
     """Why the model's gradients cannot be computed again, ``None`` when they can."""
     if not isinstance(model, _LOSSES):
         return f"{type(model).__name__} has losses of its own"
-    if any(isinstance(module, _MODES) for module in model.policy.modules()):
+    if has_modes(model.policy):
         return "dropout and batch norm draw anew in every pass"
     if isinstance(model, SAC) and model.use_sde:
         return "gSDE draws its noise anew in the update"

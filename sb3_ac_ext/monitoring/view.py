@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
 from sb3_ac_ext.monitoring import replay
 from sb3_ac_ext.monitoring.probe import Probe, probe_sample, probe_states
 from sb3_ac_ext.monitoring.recorder import Window
 from sb3_ac_ext.monitoring.rollout import Evaluation, Rollout, evaluate
-from sb3_ac_ext.monitoring.transitions import Transitions
+from sb3_ac_ext.monitoring.transitions import Transitions, from_replay, from_rollout
 
 
 @dataclass
@@ -37,7 +39,6 @@ class View:
     :param last_values: values of the rollout's last observations, shape (n_envs,)
     :param last_dones: whether the rollout's last step ended an episode, shape (n_envs,)
     :param evaluation_envs: that other callbacks hold
-    :param transitions: the newest ones, ``None`` where observations are no vectors
     :param final: whether training ended by itself with this moment
     :param clock: how the time since the last snapshot was spent
     :param canary_seconds: what this moment's canary evaluation took, written by the canary
@@ -51,11 +52,22 @@ class View:
     last_values: Any = None
     last_dones: Any = None
     evaluation_envs: Sequence[Any] = ()
-    transitions: Transitions | None = None
     updated: bool = False
     final: bool = False
     clock: Clock = field(default_factory=Clock)
     canary_seconds: float = 0.0
+
+    @cached_property
+    def transitions(self) -> Transitions | None:
+        """The newest ones, to be asked for before the update, which flattens the rollout buffer.
+
+        ``None`` where observations are no vectors, and without a whole rollout.
+        """
+        if self.rollout is not None:
+            return from_rollout(self.model)
+        if isinstance(self.model, OffPolicyAlgorithm):
+            return from_replay(self.model, len(self.window.rewards))
+        return None
 
     @cached_property
     def evaluation(self) -> Evaluation | None:

@@ -36,7 +36,7 @@ from sb3_ac_ext.monitoring.detectors.networks import NetworkState
 from sb3_ac_ext.monitoring.detectors.parity import LengthParity, RewardParity, StartParity
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
-from sb3_ac_ext.monitoring.detectors.scales import CriticReach, ObservationScale
+from sb3_ac_ext.monitoring.detectors.scales import ObservationScale
 from sb3_ac_ext.monitoring.detectors.settings import OddSetting, settings_detectors
 from sb3_ac_ext.monitoring.detectors.stalled import FewUpdates, TinyUpdates
 from sb3_ac_ext.monitoring.detectors.transitions import (
@@ -52,7 +52,6 @@ from sb3_ac_ext.monitoring.detectors.workers import WorkerRewards
 __all__ = [
     "CanaryGap",
     "ClippedActions",
-    "CriticReach",
     "DeadAction",
     "Detector",
     "EntropyCollapse",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +54,7 @@ def networks(model: Any) -> dict[str, list[th.Tensor]]:
             "actor": actor,
             "critic": [p for _, p in policy.critic.named_parameters() if id(p) not in known],
         }
-    nets: dict[str, list[th.Tensor]] = {"policy": [], "value": [], "shared": []}
-    for name, parameter in policy.named_parameters():
-        if "target" not in name:
-            nets[_net_of(name)].append(parameter)
-    if not nets["policy"]:
-        nets = {"critic": nets["value"] + nets["shared"]}
-    return {net: parameters for net, parameters in nets.items() if parameters}
+    return _by_net((n, p) for n, p in policy.named_parameters() if "target" not in n)
 
 
 def _trainable(optimizer: th.optim.Optimizer) -> list[th.Tensor]:
@@ -68,13 +63,17 @@ def _trainable(optimizer: th.optim.Optimizer) -> list[th.Tensor]:
 
 def _split_on_policy(policy: Any, optimizer: th.optim.Optimizer) -> list[Group]:
     owned = {id(p) for p in _trainable(optimizer)}
+    nets = _by_net((n, p) for n, p in policy.named_parameters() if id(p) in owned)
+    return [Group(net, tuple(parameters)) for net, parameters in nets.items()]
+
+
+def _by_net(named: Iterable[tuple[str, th.Tensor]]) -> dict[str, list[th.Tensor]]:
     nets: dict[str, list[th.Tensor]] = {"policy": [], "value": [], "shared": []}
-    for name, parameter in policy.named_parameters():
-        if id(parameter) in owned:
-            nets[_net_of(name)].append(parameter)
+    for name, parameter in named:
+        nets[_net_of(name)].append(parameter)
     if not nets["policy"]:  # a critic alone, such as DQN's
         nets = {"critic": nets["value"] + nets["shared"]}
-    return [Group(net, tuple(parameters)) for net, parameters in nets.items() if parameters]
+    return {net: parameters for net, parameters in nets.items() if parameters}
 
 
 def _net_of(name: str) -> str:

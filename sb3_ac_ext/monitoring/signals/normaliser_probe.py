@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.vec_env import VecEnvWrapper, VecNormalize
+from stable_baselines3.common.vec_env import VecNormalize
 
+from sb3_ac_ext.monitoring.canary_env import normalisers
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
@@ -37,7 +37,7 @@ class NormaliserProbe(Signal):
         env = view.model.get_env()
         if env is None:
             return reading
-        ours = list(_normalisers(env))
+        ours = normalisers(env)
         inner = _inner_wrappers(env)
         reading.put(
             probe__obs_normalisers=sum(n.norm_obs for n in ours) + _count(inner, _OBS),
@@ -54,7 +54,7 @@ class NormaliserProbe(Signal):
 def _evaluation(ours: list[VecNormalize], envs: Any, reading: Reading) -> None:
     training = norm_reward = unlike = 0
     for env in envs:
-        theirs = list(_normalisers(env))
+        theirs = normalisers(env)
         training += any(n.training for n in theirs)
         norm_reward += any(n.norm_reward for n in theirs)
         unlike += len(theirs) != len(ours) or any(
@@ -73,13 +73,6 @@ def _ahead(evaluation: VecNormalize, training: VecNormalize) -> bool:
     if not hasattr(a, "count") or not hasattr(b, "count"):
         return False
     return bool(a.count > b.count + 1.0)
-
-
-def _normalisers(env: Any) -> Iterator[VecNormalize]:
-    while isinstance(env, VecEnvWrapper):
-        if isinstance(env, VecNormalize):
-            yield env
-        env = env.venv
 
 
 def _inner_wrappers(env: Any) -> list[type]:

@@ -30,6 +30,9 @@ class ObservationSignal(Signal):
 
     name = "observations"
 
+    def before_update(self, view: View) -> None:
+        _ = view.transitions  # read now: the update flattens the buffer
+
     def collect(self, view: View) -> Reading:
         reading = Reading()
         newest = view.window.last_obs

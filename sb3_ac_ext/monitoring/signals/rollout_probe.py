@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
-from torch import nn
 
 from sb3_ac_ext.monitoring.functional import generalised_advantages
+from sb3_ac_ext.monitoring.neutral import has_modes
 from sb3_ac_ext.monitoring.rollout import Sample, evaluate
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal, needs_on_policy
 from sb3_ac_ext.monitoring.signals.stored import difference, newest
 from sb3_ac_ext.monitoring.view import View
 
 _ROWS, _GAE_STEPS = 256, 64
-_MODES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.modules.batchnorm._BatchNorm)
 
 
 class RolloutProbe(Signal):
@@ -146,13 +145,13 @@ def _policy(view: View, reading: Reading) -> None:
     now = evaluate(model, sample)
     size = np.maximum(1.0, np.abs(sample.values))
     reading.put(probe__value_error=np.max(np.abs(now.values - sample.values) / size))
-    if model.use_sde if hasattr(model, "use_sde") else False:
+    if getattr(model, "use_sde", False):
         return
     error = np.abs(now.log_probs - sample.log_probs) / np.maximum(1.0, np.abs(sample.log_probs))
     reading.put(
         probe__log_prob_error=error.max(), probe__log_prob_error_share=np.mean(error > 1e-3)
     )
-    if any(isinstance(module, _MODES) for module in model.policy.modules()):
+    if has_modes(model.policy):
         model.policy.set_training_mode(True)
         learning = evaluate(model, sample)
         model.policy.set_training_mode(False)

@@ -41,6 +41,9 @@ class TransitionProbe(Signal):
     def attach(self, model: object) -> None:
         self._effect = None
 
+    def before_update(self, view: View) -> None:
+        _ = view.transitions  # read now: the update flattens the buffer
+
     def collect(self, view: View) -> Reading:
         reading = Reading()
         steps = view.transitions

@@ -176,7 +176,7 @@ FAULTS = (
     _setting("tau", "target_network", "tau_zero", 0.0, **_OFF),
     _setting("buffer_size", "replay_too_small", "buffer_tiny", 200, **_OFF),
     _setting("learning_starts", "learning_starts", "learning_starts_late", 10_000_000, **_OFF),
-    _setting("learning_starts", "learning_starts", "learning_starts_zero", 0, **_OFF, **_DEFECT),
+    _setting("learning_starts", "learning_starts", "learning_starts_zero", 0, **_OFF),
     ActionNoise(
         name="action_noise_huge",
         component="settings",

@@ -20,7 +20,7 @@ def _kl(history: History, low: float, high: float) -> float | None:
 
 
 def _kl_small(history: History) -> str | None:
-    value = _kl(history, 0.0, 0.01)
+    value = _kl(history, 1e-5, 0.01)  # below, the policy no longer moves at all
     return None if value is None else f"updates are small: KL {value:.2g}, median of the last ten"
 
 
@@ -44,12 +44,20 @@ def _critic_fits(history: History) -> str | None:
     return f"the critic explains {np.median(values):.0%} of the returns"
 
 
+def _observations_scaled(history: History) -> str | None:
+    first = history.series("observations/p99_abs").values[:1]
+    if not len(first) or not first[0] <= 20.0:
+        return None
+    return f"observations began at a usual scale: 99 % of their entries within {first[0]:.3g}"
+
+
 CONTRARY: Mapping[str, Observation] = {
     "kl_small": _kl_small,
     "kl_large": _kl_large,
     "returns_rise": _returns_rise,
     "returns_rose": _returns_rose,
     "critic_fits": _critic_fits,
+    "observations_scaled": _observations_scaled,
 }
 """By the names that the table of causes uses."""
 

@@ -16,6 +16,8 @@ from sb3_ac_ext.monitoring.neutral import undisturbed
 class GradientTap:
     """Optimizer hooks that compare once and go; all are gone after :meth:`remove`.
 
+    ``found``: agreement by network; ``rates``: learning rates that the first steps used.
+
     :param model: one that ``reference_gradients.refuses`` accepts
     :param tap: notes the batch of the same update
     :param nets: parameters by network
@@ -27,6 +29,7 @@ class GradientTap:
     ) -> None:
         self._values = values
         self.found: dict[str, reference.Agreement] = {}
+        self.rates: list[float] = []
         self._model, self._tap, self._nets = model, tap, nets
         self._alpha = _alpha(model)
         if isinstance(model, OnPolicyAlgorithm):
@@ -37,7 +40,7 @@ class GradientTap:
                 model.policy.actor.optimizer: ("actor",),
             }
         self._handles = {
-            names: optimizer.register_step_pre_hook(self._hook(names))
+            names: optimizer.register_step_pre_hook(self._hook(names, optimizer))
             for optimizer, names in optimizers.items()
         }
 
@@ -46,10 +49,11 @@ class GradientTap:
             handle.remove()
         self._handles = {}
 
-    def _hook(self, names: tuple[str, ...]) -> Any:
+    def _hook(self, names: tuple[str, ...], optimizer: th.optim.Optimizer) -> Any:
         def compare(*_: Any) -> None:
             if names in self._handles:
                 self._handles.pop(names).remove()
+                self.rates.extend(float(group["lr"]) for group in optimizer.param_groups)
                 self._compare(names)
 
         return compare

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from gymnasium import spaces
 
-from sb3_ac_ext.monitoring.functional import compare_samples, largest_shift, largest_spread_ratio
+from sb3_ac_ext.monitoring.functional import (
+    compare_samples,
+    largest_shift,
+    largest_spread_ratio,
+    ridge,
+)
 from sb3_ac_ext.monitoring.play import Play
 from sb3_ac_ext.monitoring.view import View
 
@@ -22,6 +30,9 @@ def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[s
     ``parity/reward_max``: largest magnitudes. Rewards are those of before any normaliser.
     ``parity/return_sign``: how many standard errors the mean returns of both are away from zero,
     the smaller one; negative where they lie on different sides.
+    ``parity/reward_transfer``: where a quadratic function of the action explains at least half of
+    training's rewards (their outermost percents aside), its error on the evaluation's over its
+    error in training: about 1 where only the actions differ, as with a cost of actions.
     ``parity/reward_zeros``: share of zero rewards, training minus evaluation.
     ``parity/start_shift``: largest difference of the mean first observation of episodes, in
     standard deviations of the evaluation's; ``parity/start_spread``: ratio of their deviations,
@@ -37,6 +48,7 @@ def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[s
     """
     values: dict[str, float] = {"parity/distinct_starts": float(played.distinct_starts)}
     _rewards(view.window.raw_rewards.ravel(), played.rewards.ravel(), values)
+    _by_action(view, played, values)
     starts = view.window.boundaries.first_starts
     if played.starts is not None and min(len(starts), len(played.starts)) >= _LEAST_STARTS:
         values["parity/start_shift"] = largest_shift(played.starts, starts)
@@ -64,6 +76,34 @@ def _rewards(train: Floats, evaluated: Floats, values: dict[str, float]) -> None
     for name, (a, b) in pairs.items():
         if b != 0.0:
             values[f"parity/reward_{name}"] = a / b
+
+
+def _by_action(view: View, played: Play, values: dict[str, float]) -> None:
+    if not isinstance(view.model.action_space, spaces.Box):
+        return
+    train = _action_terms(view.window.actions, view.window.raw_rewards)
+    evaluated = _action_terms(played.actions, played.rewards)
+    if train is None or evaluated is None:
+        return
+    (inputs, rewards), (others, paid) = train, evaluated
+    weights = ridge(inputs, rewards[:, None], 1e-12)[:, 0]
+    error, spread = float((rewards - inputs @ weights).std()), float(rewards.std())
+    if error**2 < 0.5 * spread**2:
+        off = float(np.sqrt(np.mean((paid - others @ weights) ** 2)))
+        values["parity/reward_transfer"] = off / max(error, 1e-3 * spread)
+
+
+def _action_terms(actions: npt.NDArray[Any], rewards: Floats) -> tuple[Floats, Floats] | None:
+    """Actions, their squares and a constant; rewards. Without the outermost percents of these."""
+    taken = actions.reshape(rewards.size, -1).astype(np.float64)
+    paid = rewards.ravel()
+    good = np.isfinite(paid) & np.isfinite(taken).all(axis=1)
+    if good.sum() < _LEAST:
+        return None
+    low, high = np.percentile(paid[good], (1, 99))
+    good &= (paid >= low) & (paid <= high)
+    taken = taken[good]
+    return np.column_stack([taken, taken**2, np.ones(len(taken))]), paid[good]
 
 
 def _errors_from_zero(returns: Floats) -> float:

@@ -22,6 +22,7 @@ class Play:
     :param returns: shape (episodes,), as ``Monitor`` counts them where there is one
     :param lengths: shape (episodes,), in steps
     :param rewards: shape (steps, n_envs), of at most 4,000 steps
+    :param actions: shape (steps, n_envs, ...), of the same steps
     :param starts: first observations of the workers, shape (n_envs, d), before normalisation;
         ``None`` for others than vectors
     :param distinct_starts: how many of them differ
@@ -30,6 +31,7 @@ class Play:
     returns: Floats
     lengths: Floats
     rewards: Floats
+    actions: npt.NDArray[Any]
     starts: Floats | None
     distinct_starts: int
 
@@ -51,10 +53,12 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
     vectors = isinstance(first, np.ndarray) and first.ndim == 2
     env.seed(seed)
     rewards: list[Any] = []
+    actions: list[Any] = []
 
     def note(step: dict[str, Any], _globals: dict[str, Any]) -> None:
         if step["i"] == 0 and len(rewards) < _MOST_STEPS:
             rewards.append(step["rewards"].copy())
+            actions.append(step["actions"])
 
     returns, lengths = _evaluator(model)(
         model,
@@ -69,6 +73,7 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
         returns=np.asarray(returns, dtype=np.float64),
         lengths=np.asarray(lengths, dtype=np.float64),
         rewards=np.asarray(rewards, dtype=np.float64),
+        actions=np.asarray(actions),
         starts=np.asarray(first, dtype=np.float64) if vectors else None,
         distinct_starts=len(distinct),
     )

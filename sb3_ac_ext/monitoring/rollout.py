@@ -11,7 +11,7 @@ import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-MAX_SAMPLE = 1024
+MAX_SAMPLE = 512
 """Rows of a rollout that are evaluated again after the update; larger rollouts are strided."""
 
 Floats = npt.NDArray[np.float64]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from sb3_ac_ext.monitoring import replay
+from sb3_ac_ext.monitoring.recorder import Step
 
 MAX_STEPS, MAX_ROWS, MAX_DIMS = 512, 1024, 64
 Floats = npt.NDArray[np.float64]
@@ -32,6 +34,12 @@ class Transitions:
     rewards: Floats
     inside: npt.NDArray[np.bool_]
 
+    def newest(self, n: int) -> Transitions:
+        """:param n: steps"""
+        start = max(0, len(self.rewards) - n)
+        parts = (getattr(self, field.name)[start:] for field in fields(self))
+        return Transitions(*parts)
+
     @property
     def after_another(self) -> npt.NDArray[np.bool_]:
         """Shape (T, n_envs): the step before belongs to the same episode and is here too."""
@@ -39,9 +47,14 @@ class Transitions:
         return np.concatenate([first, self.inside[:-1]])
 
 
-def from_rollout(model: Any) -> Transitions | None:
-    """Of the rollout buffer before ``get()`` flattens it; ``None`` for images."""
+def from_rollout(model: Any, recent: Sequence[Step]) -> Transitions | None:
+    """Of the rollout buffer before ``get()`` flattens it; ``None`` for images.
+
+    :param recent: the newest steps, taken in place of a rollout that is shorter
+    """
     buffer = model.rollout_buffer
+    if buffer.pos < len(recent):
+        return _from_steps(model, recent)
     n = _n_steps(buffer.pos, buffer.n_envs)
     last = slice(buffer.pos - n, buffer.pos)
     observations = _vectors(buffer.observations, last, model.observation_space)
@@ -49,23 +62,41 @@ def from_rollout(model: Any) -> Transitions | None:
         return None
     return Transitions(
         observations=observations[:-1],
-        actions=_actions(buffer.actions[last][:-1], model.action_space),
+        actions=encoded_actions(buffer.actions[last][:-1], model.action_space),
         next_observations=observations[1:],
         rewards=buffer.rewards[last][:-1].astype(np.float64),
         inside=~buffer.episode_starts[last][1:].astype(bool),
     )
 
 
-def from_replay(model: Any, n_steps: int) -> Transitions | None:
-    """Of the replay buffer's newest rows; ``None`` for images and unknown buffers.
+def _from_steps(model: Any, steps: Sequence[Step]) -> Transitions | None:
+    space = model.observation_space
+    observations = _vectors(_stacked([step.obs for step in steps]), slice(None), space)
+    following = _vectors(_stacked([step.new_obs for step in steps]), slice(None), space)
+    if observations is None or following is None:
+        return None
+    actions = _stacked([step.actions for step in steps])
+    return Transitions(
+        observations=observations,
+        actions=encoded_actions(actions.reshape(*actions.shape[:2], -1), model.action_space),
+        next_observations=following,
+        rewards=_stacked([step.rewards for step in steps]).astype(np.float64),
+        inside=~_stacked([step.dones for step in steps]).astype(bool),
+    )
 
-    :param n_steps: at most this many per worker
-    """
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], dict):
+        return {key: np.stack([part[key] for part in parts]) for key in parts[0]}
+    return np.stack(parts)
+
+
+def from_replay(model: Any) -> Transitions | None:
+    """Of the replay buffer's newest rows; ``None`` for images and unknown buffers."""
     if replay.unreadable(model) is not None:
         return None
     buffer = model.replay_buffer
-    available = min(n_steps, buffer.size() - 1)
-    found = replay.recent(model, _n_steps(available, buffer.n_envs))
+    found = replay.recent(model, _n_steps(buffer.size() - 1, buffer.n_envs))
     if found is None or len(found.rows) < 3:
         return None
     observations = _vectors(buffer.observations, found.rows, model.observation_space)
@@ -80,7 +111,7 @@ def from_replay(model: Any, n_steps: int) -> Transitions | None:
     assert following is not None
     return Transitions(
         observations=observations,
-        actions=_actions(buffer.actions[found.rows], model.action_space),
+        actions=encoded_actions(buffer.actions[found.rows], model.action_space),
         next_observations=following,
         rewards=buffer.rewards[found.rows].astype(np.float64),
         inside=~(found.terminations | found.truncations),
@@ -102,7 +133,11 @@ def _vectors(stored: Any, rows: Any, space: spaces.Space[Any]) -> Floats | None:
     return np.asarray(stored[rows][:, :, :MAX_DIMS], dtype=np.float64)
 
 
-def _actions(stored: Any, space: spaces.Space[Any]) -> Floats:
+def encoded_actions(stored: Any, space: spaces.Space[Any]) -> Floats:
+    """Shape (T, n_envs, a): Box actions as they are, choices one-hot without the first.
+
+    :param stored: shape (T, n_envs, ...)
+    """
     if isinstance(space, spaces.Discrete):
         return np.asarray(np.eye(int(space.n))[stored[..., 0].astype(int)][..., 1:])
     return np.asarray(stored.reshape(*stored.shape[:2], -1), dtype=np.float64)

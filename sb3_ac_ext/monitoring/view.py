@@ -59,14 +59,15 @@ class View:
 
     @cached_property
     def transitions(self) -> Transitions | None:
-        """The newest ones, to be asked for before the update, which flattens the rollout buffer.
+        """The newest ones, also of before the last snapshot; to be asked for before the update,
+        which flattens the rollout buffer.
 
         ``None`` where observations are no vectors, and without a whole rollout.
         """
         if self.rollout is not None:
-            return from_rollout(self.model)
+            return from_rollout(self.model, self.window.recent)
         if isinstance(self.model, OffPolicyAlgorithm):
-            return from_replay(self.model, len(self.window.rewards))
+            return from_replay(self.model)
         return None
 
     @cached_property

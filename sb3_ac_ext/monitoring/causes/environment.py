@@ -134,6 +134,7 @@ ENVIRONMENT: dict[str, Cause] = {
             "q_overestimation",
             "exploration_too_low",
         ),
+        against=("observations_scaled",),
     ),
     "observation_dead": Cause(
         "entries of the observation never change: the policy misses what they should tell",

@@ -143,9 +143,18 @@ SETTINGS: dict[str, Cause] = {
     ),
     "update_frequency": Cause(
         "too few updates for the steps taken",
-        "set gradient_steps=1 with train_freq=1, policy_delay=2 for TD3 (1 for DDPG)",
+        "set gradient_steps=1 with train_freq=1, policy_delay=2 for TD3 (1 for DDPG); PPO: "
+        "target_kl=0.02 or None",
         2,
-        ("hard_task", "learning_rate_too_low", "policy_not_updated", "no_learning_signal"),
+        (
+            "hard_task",
+            "learning_rate_too_low",
+            "policy_not_updated",
+            "no_learning_signal",
+            "critic_not_learning",
+            "entropy_bonus_too_high",
+            "reward_scale",
+        ),
     ),
     "q_overestimation": Cause(
         "the critic overestimates and feeds on itself",

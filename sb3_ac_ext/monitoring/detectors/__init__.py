@@ -33,8 +33,13 @@ from sb3_ac_ext.monitoring.detectors.gradients import GradientSpike
 from sb3_ac_ext.monitoring.detectors.invariants import Invariant, exact_invariants
 from sb3_ac_ext.monitoring.detectors.kl import LargeKL
 from sb3_ac_ext.monitoring.detectors.networks import NetworkState
-from sb3_ac_ext.monitoring.detectors.parity import LengthParity, RewardParity, StartParity
-from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth
+from sb3_ac_ext.monitoring.detectors.parity import (
+    ActionParity,
+    LengthParity,
+    RewardParity,
+    StartParity,
+)
+from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth, TiedCritics
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
 from sb3_ac_ext.monitoring.detectors.scales import ObservationScale
 from sb3_ac_ext.monitoring.detectors.settings import OddSetting, settings_detectors
@@ -44,12 +49,14 @@ from sb3_ac_ext.monitoring.detectors.transitions import (
     EnvironmentShift,
     LateAction,
     LateReward,
+    NoisyObservations,
 )
 from sb3_ac_ext.monitoring.detectors.worker_environments import WorkerObservations, WorkerStuck
 from sb3_ac_ext.monitoring.detectors.worker_signs import WorkerSign, WorkerSilent
 from sb3_ac_ext.monitoring.detectors.workers import WorkerRewards
 
 __all__ = [
+    "ActionParity",
     "CanaryGap",
     "ClippedActions",
     "DeadAction",
@@ -71,6 +78,7 @@ __all__ = [
     "NarrowPolicy",
     "NetworkState",
     "NoisyActions",
+    "NoisyObservations",
     "NonFinite",
     "ObservationScale",
     "OddSetting",
@@ -89,6 +97,7 @@ __all__ = [
     "StartParity",
     "TemperatureRuns",
     "TerminatedAtLimit",
+    "TiedCritics",
     "TinyUpdates",
     "TruncatedEarly",
     "Untrained",
@@ -125,9 +134,11 @@ def default_detectors() -> list[Detector]:
         WorkerObservations(),
         LateAction(),
         DeadAction(),
+        NoisyObservations(),
         LateReward(),
         EnvironmentShift(),
         RewardParity(),
+        ActionParity(),
         StartParity(),
         LengthParity(),
         ObservationScale(),
@@ -140,6 +151,7 @@ def default_detectors() -> list[Detector]:
         EntropyDominates(),
         TemperatureRuns(),
         QBound(),
+        TiedCritics(),
         QGrowth(),
         LargeKL(),
         GradientSpike(),

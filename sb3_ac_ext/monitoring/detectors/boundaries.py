@@ -35,13 +35,15 @@ class _Share(Detector):
         events: str,
         text: str,
         severity: Severity = Severity.CRITICAL,
+        share: float | None = None,
     ) -> Finding | None:
+        share = self.share if share is None else share
         values: Mapping[str, float] = history.last.values if history.last else {}
         n, k = values.get(events, 0.0), values.get(bad, 0.0)
-        if n < self.least or k < self.share * n:
+        if n < self.least or k < share * n:
             return None
         message = text.format(k=f"{k:,.0f}", n=f"{n:,.0f}")
-        return self.finding(history, severity, message, k / n, self.share, (bad, events), since=0)
+        return self.finding(history, severity, message, k / n, share, (bad, events), since=0)
 
 
 @dataclass(frozen=True)
@@ -72,21 +74,37 @@ class StaleObservation(_Share):
 
 @dataclass(frozen=True)
 class OldReset(_Share):
-    """The reset returns the terminal observation of the episode before it."""
+    """The reset returns the terminal observation of the episode before it, always or, where resets
+    differ, now and then.
+
+    :param varied: resets that must differ for a smaller share to count, at least 2
+    :param now_and_then: that share, in (0, 1]
+    """
+
+    varied: int = 10
+    now_and_then: float = 0.2
 
     name = "old_reset"
     causes = {"reset_broken": 1.0}  # noqa: RUF012
     advice = "let reset() put the simulator back and return its first observation"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.varied >= 2, "varied", self.varied, "at least 2")
+        share = self.now_and_then
+        require(0.0 < share <= 1.0, "now_and_then", share, "a share in (0, 1]")
+
     def check(self, history: History) -> Finding | None:
         last = history.last
         if last is None or last.values.get("probe/distinct_ends", 0.0) < 3.0:
             return None
+        varied = last.values.get("probe/distinct_resets", 0.0) >= self.varied
         return self.found(
             history,
             "probe/old_resets",
             "probe/ends",
             "{k} of {n} resets returned the observation that the episode had ended with",
+            share=self.now_and_then if varied else None,
         )
 
 

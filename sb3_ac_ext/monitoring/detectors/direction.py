@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from sb3_ac_ext.monitoring.detectors.base import Detector, require
 from sb3_ac_ext.monitoring.history import History
-from sb3_ac_ext.monitoring.records import Finding, Severity, Snapshot
+from sb3_ac_ext.monitoring.records import Finding, Severity
 
 POLICIES, CRITICS = ("policy", "actor"), ("value", "critic")
 _NETS = (*POLICIES, *CRITICS)
+_RESOLVED = 1e-6
+"""Learning rate above which Adam's steps show in float32 weights."""
 
 
 def _not_updated(net: str) -> str:
@@ -21,8 +23,9 @@ class Untrained(Detector):
     """A network that nothing trains: no gradient required, in no optimizer, or exactly unmoved.
 
     Exact. An unmoved network whose gradients are right and whose parameters are all in an optimizer
-    has a learning rate below the resolution of float32. Parts that are frozen on purpose, such as a
-    pretrained encoder, are passed over while more than half of the network learns.
+    has a learning rate below the resolution of float32, or, at a usual rate, saturated units that
+    pass no gradient. Parts that are frozen on purpose, such as a pretrained encoder, are passed
+    over while more than half of the network learns.
 
     :param share: of a network's parameters that must be trained, in (0, 1]
     :raises ValueError: for values out of range
@@ -46,7 +49,7 @@ class Untrained(Detector):
             if trained is not None and trained < self.share:
                 text = f"an optimizer trains only {trained:.0%} of the parameters of the {net}"
                 return self._found(history, net, text, trained, f"probe/{net}_trained_share")
-            if last.values.get(f"probe/{net}_change") == 0.0 and not _no_gradient(last, net):
+            if last.values.get(f"probe/{net}_change") == 0.0 and not _no_gradient(history, net):
                 text = f"no parameter of the {net} has moved since the last snapshot"
                 return self._found(history, net, text, 0.0, f"probe/{net}_change")
         return None
@@ -56,9 +59,11 @@ class Untrained(Detector):
     ) -> Finding | None:
         causes = {_not_updated(net): 1.0}
         assert history.last is not None
-        flowing = history.last.values.get(f"probe/{net}_cosine", 0.0) > 0.9
+        flowing = (history.series(f"probe/{net}_cosine", last=1).values > 0.9).any()
         if series.endswith("_change") and flowing:
-            causes = {"learning_rate_too_low": 0.9, _not_updated(net): 0.3}
+            low = history.last.values.get("hyper/learning_rate", 0.0) < _RESOLVED
+            cause = "learning_rate_too_low" if low else "network_saturated"
+            causes = {cause: 0.9, _not_updated(net): 0.3}
         if net in CRITICS and history.info.hyperparameters.get("vf_coef") == 0:
             causes = {"value_coefficient": 1.0}
         return self.finding(
@@ -66,9 +71,9 @@ class Untrained(Detector):
         )
 
 
-def _no_gradient(snapshot: Snapshot, net: str) -> bool:
+def _no_gradient(history: History, net: str) -> bool:
     """Whether the loss itself does not depend on the network."""
-    return snapshot.values.get(f"probe/{net}_has_gradient") == 0.0
+    return bool((history.series(f"probe/{net}_has_gradient", last=1).values == 0.0).any())
 
 
 @dataclass(frozen=True)

@@ -42,16 +42,22 @@ class RewardParity(_Parity):
 
     Compared step by step with the canary, which plays nearly the same policy in an environment of
     its own. Where training's environment changes rewards on purpose, give the canary the same
-    wrappers.
+    wrappers. Sizes are not judged where the actions alone explain the difference.
 
     :param ratio: of mean magnitudes, above 1
     :param outlier: ratio of largest magnitudes where the medians agree
     :param noise: ratio of standard deviations where the mean magnitudes agree within it
+    :param factor: ratio of median magnitudes that is one and the same in twice ``needed``
+        evaluations, above 1
+    :param transfer: error of training's rewards by actions in the evaluation, over that in
+        training, up to which actions explain the difference
     """
 
     ratio: float = 12.0
     outlier: float = 20.0
     noise: float = 4.0
+    factor: float = 1.5
+    transfer: float = 3.0
 
     name = "reward_parity"
     causes = {"reward_scale": 0.8}  # noqa: RUF012
@@ -59,7 +65,7 @@ class RewardParity(_Parity):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("ratio", "outlier", "noise"):
+        for name in ("ratio", "outlier", "noise", "factor", "transfer"):
             require(getattr(self, name) > 1.0, name, getattr(self, name), "more than 1")
 
     def check(self, history: History) -> Finding | None:
@@ -112,6 +118,9 @@ class RewardParity(_Parity):
         largest = newest(history, "parity/reward_max", self.needed)
         if scale is None or largest is None:
             return None
+        by_action = newest(history, "parity/reward_transfer", self.needed)
+        if by_action is not None and (by_action < self.transfer).all():
+            return None
         median = newest(history, "parity/reward_median", self.needed)
         typical = scale if median is None else median
         alike = ((typical < self.noise) & (typical > 1.0 / self.noise)).all()
@@ -121,7 +130,24 @@ class RewardParity(_Parity):
             return self._found(
                 history, text, "parity/reward_max", largest[-1], self.outlier, causes
             )
-        return self._noise(history) or self._scale(history, scale)
+        return self._noise(history) or self._scale(history, scale) or self._factor(history)
+
+    def _factor(self, history: History) -> Finding | None:
+        """One and the same factor in every evaluation: units, whatever the policy does."""
+        factors = newest(history, "parity/reward_median", 2 * self.needed)
+        if factors is None or factors.min() <= 0.0 or factors.max() > 1.02 * factors.min():
+            return None
+        if abs(np.log(factors[-1])) < np.log(self.factor):
+            return None
+        return self._found(
+            history,
+            f"training pays {factors[-1]:.3g} times the evaluation's rewards in {len(factors)} "
+            "evaluations running",
+            "parity/reward_median",
+            factors[-1],
+            self.factor,
+            {"reward_scale": 0.4, "evaluation_mismatch": 0.8},
+        )
 
     def _scale(self, history: History, scale: Floats) -> Finding | None:
         if not ((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all()):
@@ -145,7 +171,8 @@ class RewardParity(_Parity):
         level = newest(history, "parity/reward_level", self.needed)
         if level is None or (spread < self.noise).any():
             return None
-        if not ((level < self.noise) & (level > 1.0 / self.noise)).all():
+        alike = ((level < self.noise) & (level > 1.0 / self.noise)).all()
+        if not alike and not self._cancels(history, level):
             return None
         return self._found(
             history,
@@ -156,6 +183,14 @@ class RewardParity(_Parity):
             self.noise,
             {"reward_noise": 0.9},
         )
+
+    def _cancels(self, history: History, level: Floats) -> bool:
+        """Magnitudes grew, the mean and the largest reward did not: another scale changes all."""
+        scale = newest(history, "parity/reward_scale", self.needed)
+        largest = newest(history, "parity/reward_max", self.needed)
+        if scale is None or largest is None:
+            return False
+        return bool((scale > self.noise * np.maximum(np.abs(level), largest)).all())
 
     def _found(
         self,
@@ -175,7 +210,42 @@ class RewardParity(_Parity):
             threshold,
             (series,),
             since=int(history.series(series, last=self.needed).steps[0]),
-            causes={**causes, "evaluation_mismatch": 0.4},
+            causes={"evaluation_mismatch": 0.4, **causes},
+        )
+
+
+@dataclass(frozen=True)
+class ActionParity(_Parity):
+    """Actions do far less in training than in the registered environment without wrappers.
+
+    Only a loss is judged: wrappers that repeat actions make them do more on purpose.
+
+    :param ratio: of effects, above 1
+    """
+
+    ratio: float = 4.0
+
+    name = "action_parity"
+    causes = {"action_path": 0.9}  # noqa: RUF012
+    advice = "follow the action through the wrappers: RescaleAction, units, clipping"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.ratio > 1.0, "ratio", self.ratio, "more than 1")
+
+    def check(self, history: History) -> Finding | None:
+        effects = newest(history, "parity/action_effect", self.needed)
+        if effects is None or (effects > 1.0 / self.ratio).any():
+            return None
+        return self.finding(
+            history,
+            Severity.WARNING,
+            f"actions have {effects[-1]:.2g} times the effect that they have in the registered "
+            "environment",
+            effects[-1],
+            1.0 / self.ratio,
+            ("parity/action_effect",),
+            since=int(history.series("parity/action_effect", last=self.needed).steps[0]),
         )
 
 
@@ -231,7 +301,8 @@ class LengthParity(_Parity):
     """Episodes of training are far shorter or far longer than the canary's.
 
     A policy that improves fast plays longer, or shorter, than its last episodes: hence a large
-    ratio and a small p.
+    ratio and a small p. Longer episodes in training than in the evaluation are a failing evaluation
+    rather than missing ends.
 
     :param ratio: of mean lengths, above 1
     :param alpha: of one look
@@ -264,4 +335,5 @@ class LengthParity(_Parity):
             self.ratio if ratios[-1] > 1.0 else 1.0 / self.ratio,
             ("parity/length_ratio", "parity/length_p", "episodes/length_mean"),
             since=int(history.series("parity/length_ratio", last=self.needed).steps[0]),
+            causes=self.causes if ratios[-1] < 1.0 else {"evaluation_mismatch": 0.7},
         )

@@ -56,6 +56,43 @@ class QBound(Detector):
 
 
 @dataclass(frozen=True)
+class TiedCritics(Detector):
+    """Both critics are one: they answer alike to the last bit, so their minimum protects from
+    nothing.
+
+    Exact, in each of the last ``needed`` snapshots.
+
+    :param needed: snapshots running, at least 1
+    :raises ValueError: for fewer
+    """
+
+    needed: int = 2
+
+    name = "tied_critics"
+    causes = {"q_overestimation": 0.9}  # noqa: RUF012
+    advice = "initialise the critics apart, and let each have its own parameters"
+
+    def __post_init__(self) -> None:
+        require(self.needed >= 1, "needed", self.needed, "at least 1")
+
+    def check(self, history: History) -> Finding | None:
+        gaps = history.series("q/twin_gap", last=self.needed)
+        if not fresh(history, "q/twin_gap") or len(gaps) < self.needed or gaps.values.any():
+            return None
+        if not history.series("q/std", last=1).values.any():
+            return None
+        return self.finding(
+            history,
+            Severity.WARNING,
+            "both critics give the same value to every state and action",
+            0.0,
+            0.0,
+            ("q/twin_gap",),
+            since=int(gaps.steps[0]),
+        )
+
+
+@dataclass(frozen=True)
 class QGrowth(Detector):
     """Q-values grow without the returns: tenfold over ten snapshots, steadily, and far above Monte
     Carlo.

@@ -15,7 +15,8 @@ class ObservationScale(Detector):
 
     The 99th percentile of magnitude above ``largest``, or the scales of two dimensions further
     apart than ``ratio``, in each of the last ``needed`` snapshots. Only large observations are
-    warned of: small ones slow learning, large ones saturate.
+    warned of: small ones slow learning, large ones saturate. Where they were below a tenth of it
+    at first, the policy has driven them there: only noted.
 
     :param largest: magnitude, positive
     :param ratio: of standard deviations, above 1
@@ -53,4 +54,6 @@ class ObservationScale(Detector):
 
     def _found(self, history: History, text: str, value: float, bound: float, name: str) -> Finding:
         since = int(history.series(name, last=self.needed).steps[0])
-        return self.finding(history, Severity.WARNING, text, value, bound, (name,), since=since)
+        grown = history.series(name).values[0] < 0.1 * bound
+        severity = Severity.INFO if grown else Severity.WARNING
+        return self.finding(history, severity, text, value, bound, (name,), since=since)

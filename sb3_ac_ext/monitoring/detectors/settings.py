@@ -163,11 +163,25 @@ def _value_clip(settings: Settings) -> Odd | None:
     return Odd(text, clip, 0.05 * spread)
 
 
+def _early_stop(settings: Settings) -> Odd | None:
+    share = settings.now.get("gradients/steps_share")
+    if share is None or share >= 0.1:
+        return None
+    target = settings.number("target_kl")
+    text = f"target_kl={target} ends updates after {share:.1%} of their steps"
+    return Odd(text, share, 0.1)
+
+
 RULES: tuple[Rule, ...] = (
     Rule("learning_rate_high", "learning_rate_too_high", 0.7,
          _range("learning_rate", None, 8e-3, "hyper/learning_rate")),
     Rule("learning_rate_negative", "learning_rate_too_low", 0.3,
          _range("learning_rate", 0.0, None, "hyper/learning_rate"), Severity.INFO),
+    Rule("critic_learning_rate_high", "learning_rate_too_high", 0.9,
+         _range("learning rate over the schedule's", None, 10.0, "probe/learning_rate_ratio")),
+    Rule("critic_learning_rate_low", "learning_rate_too_low", 0.9,
+         _range("learning rate over the schedule's", 0.1, None, "probe/learning_rate_ratio")),
+    Rule("target_kl", "update_frequency", 0.9, _early_stop),
     Rule("n_epochs", "too_many_epochs", 0.85, _range("n_epochs", None, 45.0)),
     Rule("batch_size", "batch_too_small", 0.85, _range("batch_size", 8.0, None)),
     Rule("rollout", "rollout_too_short", 0.7, _rollout),

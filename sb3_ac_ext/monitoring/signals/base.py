@@ -38,6 +38,9 @@ class Signal:
     """
 
     name: ClassVar[str]
+    period: ClassVar[int] = 1
+    """After the first updates, read at every so many snapshots: what costs much and changes little
+    from one update to the next."""
 
     def supports(self, model: BaseAlgorithm) -> str | None:
         """Why the signal does not apply to the model, ``None`` when it does."""

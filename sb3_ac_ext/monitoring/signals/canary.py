@@ -10,6 +10,7 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_ac_ext.monitoring.bare import Bare, action_effect, play_bare
 from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
 from sb3_ac_ext.monitoring.describe import environment_facts
 from sb3_ac_ext.monitoring.functional import compare_samples
@@ -31,7 +32,8 @@ class CanarySignal(Signal):
     Mann-Whitney p-value and rank-biserial effect size.
     ``canary/train_*`` compare the canary with the last 30 training episodes: gap in units of
     return, p-value, effect size in [-1, 1]. ``parity/*``: see
-    :func:`~sb3_ac_ext.monitoring.parity.parity`.
+    :func:`~sb3_ac_ext.monitoring.parity.parity`; ``parity/action_effect``: how far actions move
+    observations in training over how far in ``gym.make(spec.id)`` without wrappers.
 
     The environment has its own seeds, new ones at each evaluation; its normaliser takes the
     training statistics and never learns. An evaluation that would lift the canary's part of the
@@ -76,6 +78,7 @@ class CanarySignal(Signal):
         self._longest: int | None = None
         self._policies = 2
         self._training: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
+        self._bare: Bare | None = None
 
     def supports(self, model: BaseAlgorithm) -> str | None:
         train_env = model.get_env()
@@ -101,6 +104,10 @@ class CanarySignal(Signal):
         actor = getattr(model.policy, "actor", None)
         self._policies = 1 if actor is not None and not hasattr(actor, "action_log_prob") else 2
         self._training.clear()
+
+    def before_update(self, view: View) -> None:
+        if view.step >= self._next:
+            _ = view.transitions  # read now: the update flattens the buffer
 
     def collect(self, view: View) -> Reading:
         self._training.extend(view.window.episodes)
@@ -172,6 +179,12 @@ class CanarySignal(Signal):
         lengths = np.array([episode.length for episode in self._training], dtype=np.float64)
         earned = np.array([episode.episode_return for episode in self._training])
         reading.values.update(parity(view, played, earned, lengths))
+        if self._evaluations == 1:
+            self._bare = play_bare(train_env)
+        if self._bare is not None:
+            moved = action_effect(view, self._bare)
+            if moved is not None:
+                reading.put(parity__action_effect=moved)
         return reading
 
     def _play(self, model: Any, env: VecEnv, deterministic: bool) -> Play:

@@ -10,7 +10,7 @@ from sb3_ac_ext.monitoring.functional import largest_shift
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
-_LEAST_STARTS = 10
+_LEAST_STARTS = 8
 
 
 class EpisodeProbe(Signal):
@@ -22,8 +22,8 @@ class EpisodeProbe(Signal):
     were (at most 20 are counted), ``probe/no_terminal`` ends without ``terminal_observation``.
     ``probe/resets`` resets compared across workers, ``probe/twin_resets`` those equal to another
     worker's of the same number, ``probe/distinct_resets``.
-    ``probe/reset_shift``: largest change of a mean reset observation from the first 40 resets to
-    the last 40, in standard deviations: no policy has a say in it.
+    ``probe/reset_shift``: largest change of a mean reset observation from the first 20 resets to
+    the last 20 (the halves of fewer), in standard deviations: no policy has a say in it.
     ``probe/limit_ends`` episodes as long as the spec's ``max_episode_steps``,
     ``probe/limit_terminated`` those flagged as terminated; ``probe/early_truncated`` shorter ones
     flagged as truncated, ``probe/early_lengths`` how many different lengths these had;
@@ -63,9 +63,11 @@ class EpisodeProbe(Signal):
             probe__distinct_resets=found.distinct_resets,
             probe__finished=self._finished,
         )
-        first, last = found.first_starts, found.last_starts
-        if min(len(first), len(last)) >= _LEAST_STARTS:
-            reading.put(probe__reset_shift=largest_shift(first, last))
+        starts = [part for part in (found.first_starts, found.last_starts) if len(part)]
+        half = sum(map(len, starts)) // 2
+        if half >= _LEAST_STARTS:
+            resets = np.concatenate(starts)
+            reading.put(probe__reset_shift=largest_shift(resets[:half], resets[-half:]))
         running = 0 if self._running is None else int(self._running.max(initial=0))
         reading.put(probe__running=running)
         if self._limit is not None:

@@ -32,6 +32,8 @@ class GradientSignal(Signal):
     Optimizer hooks see gradients after ``clip_grad_norm_``, which scales all of them by one
     factor. A witness parameter's gradient, copied when it is accumulated, tells this factor;
     dividing by it gives the norms before clipping. A step whose witness is zero is left out.
+    ``gradients/steps_share``: optimizer steps of an update over those that n_epochs and batch_size
+    give, mean of the observed updates: below 1 where target_kl ends updates early.
     """
 
     name = "gradients"
@@ -45,6 +47,7 @@ class GradientSignal(Signal):
     def _clear(self) -> None:
         self._norms: dict[str, list[float]] = {}
         self._clipped: list[bool] = []
+        self._steps_shares: list[float] = []
         self._nonfinite = 0
 
     def attach(self, model: BaseAlgorithm) -> None:
@@ -70,6 +73,8 @@ class GradientSignal(Signal):
                 self._histogram_steps += watch.n_steps
                 for measured in watch.drain():
                     self._add(*measured)
+            steps = max((watch.n_steps for watch in self._watches), default=0)
+            self._steps_shares.append(steps / _steps_per_update(model))
 
     def _add(self, norms: dict[str, float], clipped: bool | None) -> None:
         if not all(np.isfinite(value) for value in norms.values()):
@@ -86,6 +91,8 @@ class GradientSignal(Signal):
         if not self._norms and not self._nonfinite:
             return reading
         reading.put(gradients__nonfinite=self._nonfinite)
+        if self._steps_shares and getattr(view.model, "target_kl", None) is not None:
+            reading.put(gradients__steps_share=np.mean(self._steps_shares))
         for net, norms in self._norms.items():
             reading.values[f"gradients/{net}/norm_mean"] = float(np.mean(norms))
             reading.values[f"gradients/{net}/norm_max"] = float(np.max(norms))

@@ -38,6 +38,7 @@ class RolloutProbe(Signal):
     """
 
     name = "rollout_probe"
+    period = 2
 
     def __init__(self) -> None:
         self._reading = Reading()
@@ -146,6 +147,10 @@ def _policy(view: View, reading: Reading) -> None:
     size = np.maximum(1.0, np.abs(sample.values))
     reading.put(probe__value_error=np.max(np.abs(now.values - sample.values) / size))
     if getattr(model, "use_sde", False):
+        return
+    finite = np.isfinite(now.log_probs) & np.isfinite(sample.log_probs)
+    if not finite.all():
+        reading.put(policy__nonfinite_log_prob=np.sum(~finite))
         return
     error = np.abs(now.log_probs - sample.log_probs) / np.maximum(1.0, np.abs(sample.log_probs))
     reading.put(

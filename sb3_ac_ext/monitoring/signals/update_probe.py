@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,6 +34,8 @@ class UpdateProbe(Signal):
     0 where nothing arrives. The smaller of the observed updates. Whether the loss falls along its
     gradient is measured in the first three and in every eighth. ``probe/{net}_has_gradient``: 0
     where the loss does not depend on the network, as with a single action to choose from.
+    ``probe/learning_rate_ratio``: learning rate of the optimizers at their first step over that of
+    the schedule, the one further from 1: exactly 1 in SB3.
     ``probe/target_error``: distance of the target networks from (1 - tau) target + tau online,
     relative to their size; ``probe/target_moved``: share of the observed updates that moved them,
     ``probe/target_due``: that should have (every one, or every policy_delay-th);
@@ -40,6 +43,7 @@ class UpdateProbe(Signal):
     """
 
     name = "update_probe"
+    period = 2
 
     def __init__(self) -> None:
         self._left = self._per_snapshot = 0
@@ -47,6 +51,7 @@ class UpdateProbe(Signal):
         self._gradients = False
         self._errors: list[float] = []
         self._found: list[dict[str, Agreement]] = []
+        self._ratios: list[float] = []
         self._steps: list[target_step.TargetStep] = []
 
     def supports(self, model: BaseAlgorithm) -> str | None:
@@ -78,6 +83,9 @@ class UpdateProbe(Signal):
                 gradients.remove()
         if gradients is not None:
             self._found.append(gradients.found)
+            scheduled = float(model.lr_schedule(model._current_progress_remaining))  # type: ignore[attr-defined]
+            if scheduled > 0.0:
+                self._ratios.extend(rate / scheduled for rate in gradients.rates)
         with undisturbed(model):
             error = batch_error(model, tap)
             if error is not None:
@@ -99,6 +107,9 @@ class UpdateProbe(Signal):
             reading.values[f"probe/{net}_has_gradient"] = float(len(cosines) > 0)
             if cosines:
                 reading.values[f"probe/{net}_cosine"] = min(cosines)
+        ratios, self._ratios = self._ratios, []
+        if ratios:
+            reading.put(probe__learning_rate_ratio=max(ratios, key=_from_one))
         if found:
             reading.put(probe__stock_update=reference_gradients.is_stock(view.model))
         if steps:
@@ -111,3 +122,7 @@ class UpdateProbe(Signal):
                 probe__target_shared=any(step.shared for step in steps),
             )
         return reading
+
+
+def _from_one(ratio: float) -> float:
+    return abs(math.log(ratio)) if ratio > 0.0 else math.inf

@@ -1,0 +1,150 @@
+"""The registered environment without any wrapper, under random actions: what actions do there."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import unwrap_vec_normalize
+
+from sb3_ac_ext.monitoring.functional import explained_by, ridge
+from sb3_ac_ext.monitoring.transitions import Transitions, encoded_actions
+from sb3_ac_ext.monitoring.view import View
+
+Floats = npt.NDArray[np.float64]
+_STEPS, _STARTS = 512, 20
+_LEAST_ROWS, _LEAST_STARTS, _LEAST_GAIN, _LEAST_SPREAD = 64, 8, 0.01, 0.05
+
+
+@dataclass(frozen=True)
+class Bare:
+    """How the bare environment answers.
+
+    :param effects: shape (a, d), change of an observation entry per half range of an action, or by
+        a choice over the first
+    :param spread: shape (d,), standard deviation of the changes
+    :param starts: first observations of episodes, shape (n, d)
+    """
+
+    effects: Floats
+    spread: Floats
+    starts: Floats
+
+
+def play_bare(train_env: Any) -> Bare | None:
+    """Random actions in ``gym.make(spec.id)``.
+
+    :return: ``None`` without a registered spec, for observations that are no vectors, and where
+        actions explain less than a hundredth of the next observation
+    """
+    try:
+        spec = deepcopy(train_env.get_attr("spec", 0)[0])
+        spec.additional_wrappers = ()
+        spec.kwargs.pop("render_mode", None)
+        env = gym.make(spec)
+    except Exception:  # no spec, a worker that cannot send it, an environment that cannot be built
+        return None
+    try:
+        space = env.observation_space
+        if not isinstance(space, spaces.Box) or len(space.shape) != 1:
+            return None
+        return _summary(*_played(env))
+    finally:
+        env.close()
+
+
+def _played(env: gym.Env[Any, Any]) -> tuple[Transitions, Floats]:
+    starts = [env.reset(seed=seed)[0] for seed in range(_STARTS)]
+    env.action_space.seed(0)
+    obs, rows = starts[-1], []
+    for _ in range(_STEPS):
+        action = env.action_space.sample()
+        following, reward, terminated, truncated, _ = env.step(action)
+        done = terminated or truncated
+        rows.append((obs, action, following, float(reward), not done))
+        obs = env.reset()[0] if done else following
+    columns = zip(*rows, strict=True)
+    before, actions, after, rewards, inside = (np.asarray(column) for column in columns)
+    unit = _in_half_ranges(actions.reshape(len(rows), 1, -1), env.action_space)
+    steps = Transitions(
+        before[:, None].astype(np.float64),
+        encoded_actions(unit, env.action_space),
+        after[:, None].astype(np.float64),
+        rewards[:, None],
+        inside[:, None],
+    )
+    return steps, np.asarray(starts, dtype=np.float64)
+
+
+def _in_half_ranges(actions: npt.NDArray[Any], space: spaces.Space[Any]) -> npt.NDArray[Any]:
+    """Box actions in [-1, 1], as they are executed; those without bounds, and others, as given."""
+    if not isinstance(space, spaces.Box):
+        return actions
+    low, high = space.low.ravel(), space.high.ravel()
+    bounded = np.isfinite(high - low)
+    middle = np.where(bounded, (high + low) / 2.0, 0.0)
+    half = np.where(bounded, (high - low) / 2.0, 1.0)
+    unit = (actions - middle) / half
+    return np.where(bounded, np.clip(unit, -1.0, 1.0), unit)
+
+
+def _summary(steps: Transitions, starts: Floats) -> Bare | None:
+    keep = steps.inside
+    change = (steps.next_observations - steps.observations)[keep]
+    alive = change.std(axis=0) > 1e-9
+    if keep.sum() < _LEAST_ROWS or not alive.any() or not np.isfinite(change).all():
+        return None
+    actions, state = steps.actions[keep], steps.observations[keep]
+    target = change[:, alive] / change[:, alive].std(axis=0)
+    if explained_by(target, state, actions) - explained_by(target, state) < _LEAST_GAIN:
+        return None
+    return Bare(_effects(state, actions, change), change.std(axis=0), starts)
+
+
+def _effects(state: Floats, actions: Floats, change: Floats) -> Floats:
+    """Coefficients of the actions in a linear model of the change, shape (a, d)."""
+    centre, scale = state.mean(axis=0), state.std(axis=0)
+    inputs = (state - centre) / np.where(scale > 0.0, scale, 1.0)
+    design = np.column_stack([inputs, actions, np.ones(len(actions))])
+    return ridge(design, change)[state.shape[1] : -1]
+
+
+def action_effect(view: View, bare: Bare) -> float | None:
+    """How far actions move the observations in training, over how far in the bare environment.
+
+    Observations that were scaled on the way are scaled back by the spread of first observations.
+
+    :return: ``None`` while there are too few steps or episodes, where observations are normalised
+        in the buffer, and where some action hardly varies
+    """
+    steps, resets = view.transitions, view.window.boundaries.first_starts
+    if steps is None or _normalised(view.model) or len(resets) < _LEAST_STARTS:
+        return None
+    keep = steps.inside
+    if steps.observations.shape[2:] != bare.spread.shape or keep.sum() < _LEAST_ROWS:
+        return None
+    actions = steps.actions[keep]
+    if isinstance(view.model, OnPolicyAlgorithm):
+        actions = _in_half_ranges(actions, view.model.action_space)
+    if actions.std(axis=0).min() < _LEAST_SPREAD or actions.shape[1] != len(bare.effects):
+        return None
+    change = (steps.next_observations - steps.observations)[keep]
+    units = resets.std(axis=0) / np.maximum(bare.starts.std(axis=0), 1e-12)
+    known = (resets.std(axis=0) > 1e-9) & (bare.starts.std(axis=0) > 1e-9)
+    scale = np.maximum(bare.spread, 1e-12)
+    moved = _effects(steps.observations[keep], actions, change) / np.where(known, units, 1.0)
+    return float(np.linalg.norm(moved / scale) / np.linalg.norm(bare.effects / scale))
+
+
+def _normalised(model: Any) -> bool:
+    if not isinstance(model, OnPolicyAlgorithm):
+        return False
+    assert model.env is not None
+    normaliser = unwrap_vec_normalize(model.env)
+    return normaliser is not None and normaliser.norm_obs

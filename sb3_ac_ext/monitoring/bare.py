@@ -13,7 +13,7 @@ from gymnasium import spaces
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import unwrap_vec_normalize
 
-from sb3_ac_ext.monitoring.functional import explained_by, ridge
+from sb3_ac_ext.monitoring.functional import explained_by, ridge, with_products
 from sb3_ac_ext.monitoring.transitions import Transitions, encoded_actions
 from sb3_ac_ext.monitoring.view import View
 
@@ -108,11 +108,11 @@ def _summary(steps: Transitions, starts: Floats) -> Bare | None:
 
 
 def _effects(state: Floats, actions: Floats, change: Floats) -> Floats:
-    """Coefficients of the actions in a linear model of the change, shape (a, d)."""
+    """Coefficients of the actions in a model of the change, shape (a, d)."""
     centre, scale = state.mean(axis=0), state.std(axis=0)
-    inputs = (state - centre) / np.where(scale > 0.0, scale, 1.0)
+    inputs = with_products((state - centre) / np.where(scale > 0.0, scale, 1.0))
     design = np.column_stack([inputs, actions, np.ones(len(actions))])
-    return ridge(design, change)[state.shape[1] : -1]
+    return ridge(design, change)[inputs.shape[1] : -1]
 
 
 def action_effect(view: View, bare: Bare) -> float | None:

@@ -21,6 +21,7 @@ class BoundaryCounts:
     :param stale_starts: of these, those that returned the reset's observation again
     :param ends: ends of episodes seen
     :param old_resets: of these, those after which the reset returned the terminal observation
+    :param distinct_old: different observations that such resets returned
     :param distinct_ends: different terminal observations
     :param no_terminal: ends without ``terminal_observation``
     :param resets: resets compared over workers, the k-th of each with the k-th of all others
@@ -34,6 +35,7 @@ class BoundaryCounts:
     stale_starts: int = 0
     ends: int = 0
     old_resets: int = 0
+    distinct_old: int = 0
     distinct_ends: int = 0
     no_terminal: int = 0
     resets: int = 0
@@ -53,6 +55,7 @@ class Boundaries:
         self._pending: dict[int, bytes] = {}
         self._resets: list[list[bytes]] = [[] for _ in range(n_envs)]
         self._ends: set[bytes] = set()
+        self._old_ends: set[bytes] = set()
         self._first: list[Any] = []
         self._last: deque[Any] = deque(maxlen=_STARTS)
         self._starts = self._stale = self._n_ends = self._old = self._missing = 0
@@ -96,7 +99,10 @@ class Boundaries:
             self._missing += 1
             return
         last = _bytes(terminal)
-        self._old += last == row_bytes(obs, worker)
+        if last == row_bytes(obs, worker):
+            self._old += 1
+            if len(self._old_ends) < _RESETS:
+                self._old_ends.add(last)
         if len(self._ends) < _RESETS:
             self._ends.add(last)
 
@@ -111,6 +117,7 @@ class Boundaries:
             stale_starts=self._stale,
             ends=self._n_ends,
             old_resets=self._old,
+            distinct_old=len(self._old_ends),
             distinct_ends=len(self._ends),
             no_terminal=self._missing,
             resets=rounds * len(self._resets),

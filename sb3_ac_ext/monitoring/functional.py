@@ -111,6 +111,17 @@ def ridge(inputs: Array, targets: Array, strength: float = 1e-6) -> Floats:
     return weights
 
 
+def with_products(inputs: Array) -> Floats:
+    """The columns and all products of two of them, where there are ten rows for each.
+
+    :param inputs: shape (n, p)
+    """
+    first, second = np.triu_indices(inputs.shape[1])
+    if len(inputs) < 10 * (inputs.shape[1] + len(first)):
+        return inputs
+    return np.column_stack([inputs, inputs[:, first] * inputs[:, second]])
+
+
 def explained_by(targets: Array, *inputs: Array) -> float:
     """Adjusted R2 of a linear model with intercept, averaged over the columns of ``targets``.
 

@@ -16,7 +16,7 @@ def returns_series(history: History) -> Series:
 
 
 def improved(history: History) -> bool | None:
-    """Whether the newest third of training returns lies above the oldest, by a one-sided test at 1
+    """Whether the newest third of training returns lies above the oldest, by a one-sided test at 5
     %.
 
     :return: ``None`` with fewer than twelve points

@@ -95,6 +95,8 @@ def _by_action(view: View, played: Play, values: dict[str, float]) -> None:
 
 def _action_terms(actions: npt.NDArray[Any], rewards: Floats) -> tuple[Floats, Floats] | None:
     """Actions, their squares and a constant; rewards. Without the outermost percents of these."""
+    if rewards.size < _LEAST:
+        return None
     taken = actions.reshape(rewards.size, -1).astype(np.float64)
     paid = rewards.ravel()
     good = np.isfinite(paid) & np.isfinite(taken).all(axis=1)

@@ -153,6 +153,7 @@ _TABLE: dict[str, dict[str, tuple[str, str] | str]] = {
         "probe/stale_starts": "first steps that returned the reset's observation",
         "probe/ends": "ends of episodes",
         "probe/old_resets": "resets that returned the terminal observation",
+        "probe/distinct_old": "different observations of resets that returned the old one",
         "probe/distinct_ends": "different terminal observations, at most 20",
         "probe/no_terminal": "ends without terminal observation",
         "probe/resets": "resets compared across workers",

@@ -1,7 +1,8 @@
 """Each detector as a table of values and the verdict they must get."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from sb3_ac_ext.monitoring.detectors import (
     QGrowth,
     RewardCrash,
     SameAction,
+    TiedCritics,
     WorkerRewards,
     WorkerSign,
     WorkerSilent,
@@ -219,13 +221,21 @@ def test_a_worker_of_the_opposite_sign() -> None:
     assert not findings(WorkerSign(), workers([[-1.0, 1.0, -1.0]] * 4))
 
 
-def gap(p_value: float, effect: float, difference: float, n: int = 10) -> History:
+def gap(
+    p_value: float,
+    effect: float,
+    difference: float,
+    n: int = 10,
+    twin: Mapping[str, float] = MappingProxyType({}),
+) -> History:
     return table(
         {
             "canary/train_p_value": [p_value] * n,
             "canary/train_effect_size": [effect] * n,
             "canary/train_gap": [difference] * n,
             "canary/return_mean": [100.0] * n,
+            "episodes/return_mean": [20.0, *[180.0] * (n - 1)],
+            **{f"canary/{name}": [value] * n for name, value in twin.items()},
         }
     )
 
@@ -237,6 +247,20 @@ def test_canary_gap_in_both_directions() -> None:
     assert better[0].severity is INFO and "exploration_masks_policy" in better[0].causes
     assert not findings(CanaryGap(), gap(0.2, -0.95, -80.0))
     assert not findings(CanaryGap(), gap(1e-5, -0.3, -80.0))
+    assert not findings(CanaryGap(), gap(1e-5, -0.95, -8.0)), "too small to matter"
+
+
+def test_a_policy_that_needs_its_noise_is_only_noted() -> None:
+    twin = {"p_value": 1e-4, "effect_size": -0.9}
+    found = findings(CanaryGap(), gap(1e-5, -0.95, -80.0, twin=twin))[0]
+    assert found.severity is INFO and [*found.causes] == ["deterministic_mode_collapse"]
+
+
+def test_tied_critics_are_equal_to_the_last_bit() -> None:
+    spread = {"q/std": [1.0] * 3}
+    assert findings(TiedCritics(), table({"q/twin_gap": [0.0] * 3, **spread}))
+    assert not findings(TiedCritics(), table({"q/twin_gap": [0.0, 1e-9, 0.0], **spread}))
+    assert not findings(TiedCritics(), table({"q/twin_gap": [0.0] * 3, "q/std": [0.0] * 3}))
 
 
 def test_reward_crash() -> None:
@@ -279,7 +303,7 @@ def test_same_action_needs_blindness_and_monotony() -> None:
     )
     found = findings(patient, table({**blind, "actions/top_share": [1.0] * n}))
     assert found[0].step == 500 and found[0].since == 300
-    assert found[0].severity is WARNING and found[-1].severity is CRITICAL
+    assert found[-1].severity is WARNING
     saturated = {**blind, "actions/saturation": [1.0] * n, "actions/std": [0.0] * n}
     assert findings(patient, table(saturated))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sb3_ac_ext.monitoring.detectors import (
+    ActionParity,
     ClippedActions,
     DeadAction,
     Detector,
@@ -14,12 +15,14 @@ from sb3_ac_ext.monitoring.detectors import (
     LateReward,
     LengthParity,
     NetworkState,
+    NoisyObservations,
     ObservationScale,
     RewardParity,
     StartParity,
     WorkerObservations,
     WorkerStuck,
 )
+from sb3_ac_ext.monitoring.records import Severity
 from tests.monitoring.histories import findings, table
 
 
@@ -54,6 +57,14 @@ def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
         (rewards(max=1e4, scale=3.0, std=50.0), "reward_outliers"),
         (rewards(scale=4.0, std=9.0), "reward_noise"),
         (rewards(scale=[1.0, 10.0, 1.0]), None),
+        # magnitudes grow while mean and largest reward do not: noise around them
+        (rewards(scale=58.0, median=200.0, level=-2.0, std=5.0, max=1.3), "reward_noise"),
+        # one factor in every evaluation is a matter of units
+        (rewards(scale=9.9, median=10.0, level=9.9, n=4), "evaluation_mismatch"),
+        (rewards(scale=9.9, median=[10.0, 9.0, 11.0, 10.0], level=9.9, n=4), None),
+        # actions alone explain the difference
+        (rewards(scale=500.0, median=500.0, transfer=0.1), None),
+        (rewards(scale=500.0, median=500.0, transfer=40.0), "reward_scale"),
     ],
 )
 def test_reward_parity(columns: dict[str, list[float]], expected: str | None) -> None:
@@ -82,6 +93,21 @@ def test_length_parity_needs_a_large_ratio_and_a_small_p_twice() -> None:
 
     assert found(0.05, 1e-6) and found(20.0, 1e-6)
     assert not found(0.05, 0.01) and not found(0.4, 1e-6)
+
+
+def test_longer_episodes_in_training_are_a_failing_evaluation() -> None:
+    columns = {"parity/length_ratio": [20.0] * 2, "parity/length_p": [1e-6] * 2}
+    assert causes(LengthParity(), columns) == ["evaluation_mismatch"]
+    columns["parity/length_ratio"] = [0.05] * 2
+    assert causes(LengthParity(), columns) == ["episode_ends"]
+
+
+@pytest.mark.parametrize(
+    ("effects", "fires"),
+    [([1.0, 0.9, 1.2], False), ([0.05, 0.06], True), ([0.05, 0.9], False), ([8.0, 8.0], False)],
+)
+def test_action_parity(effects: list[float], fires: bool) -> None:
+    assert bool(causes(ActionParity(), {"parity/action_effect": effects})) is fires
 
 
 def matrix(worker: int | None, factor: float, n: int = 20, close: float = 0.1) -> np.ndarray:
@@ -151,14 +177,16 @@ def actions(now: float, late: float, r2: float = 0.5, rough: float = 0.05) -> di
         (LateAction(), actions(0.1, 0.01), None),
         (LateAction(), actions(0.0, 0.2), "action_path"),
         (LateAction(), actions(0.01, 0.012), "action_path"),
-        (LateAction(), actions(0.0, 0.001), None),
+        (LateAction(), actions(0.0, 5e-4), None),
+        (LateAction(), actions(0.0, 0.2, r2=0.3), None),
         (DeadAction(), actions(0.01, 0.0), None),
         (DeadAction(), actions(0.0, 0.0), "action_path"),
         (DeadAction(), actions(0.001, 0.0), None),
-        (DeadAction(), actions(0.001, 0.0, rough=1.5), "observation_noise"),
         (DeadAction(), actions(0.0, 0.0, r2=0.01), None),
-        # an environment that ends at random looks rough too, but its actions act
-        (DeadAction(), actions(0.03, 0.0, rough=2.1), None),
+        (NoisyObservations(), actions(0.03, 0.0, r2=0.4, rough=1.5), "observation_noise"),
+        (NoisyObservations(), actions(0.03, 0.0, r2=0.4), None),
+        # a balanced pole jumps as its actions tell it to
+        (NoisyObservations(), actions(0.2, 0.0, r2=0.99, rough=1.5), None),
     ],
 )
 def test_actions(detector: Detector, columns: dict[str, Any], expected: str | None) -> None:
@@ -175,6 +203,7 @@ def test_actions(detector: Detector, columns: dict[str, Any], expected: str | No
         ({"probe/action_effect": [0.99, 0.99, -0.98]}, True),
         ({"probe/action_effect": [0.99, -0.2, -0.98]}, False),
         ({"probe/action_effect": [0.99, 0.99, 0.2]}, False),
+        ({"probe/action_effect": [0.4, 0.99, 0.95, 0.98, -0.98]}, True),
     ],
 )
 def test_environment_shift(columns: dict[str, list[float]], fires: bool) -> None:
@@ -186,6 +215,7 @@ def test_late_reward() -> None:
         columns = {"probe/reward_r2": [now] * 8, "probe/late_reward_r2": [late] * 8}
         return bool(causes(LateReward(), columns))
 
+    assert not found(-0.5, 0.1)
     assert found(0.2, 0.9) and not found(0.97, 0.975) and not found(0.9, 0.2)
 
 
@@ -199,6 +229,12 @@ def test_observation_scale() -> None:
 
     assert found(1000.0) and found(20.0, 1e4)
     assert not found(50.0) and not found(2.0, 1e4)
+
+
+def test_observations_that_the_policy_drove_far_are_only_noted() -> None:
+    history = table({"observations/p99_abs": [3.0, 200.0, 300.0, 300.0]})
+    [found] = findings(ObservationScale(), history)
+    assert found.severity is Severity.INFO
 
 
 def test_network_state() -> None:
@@ -229,7 +265,16 @@ def test_clipped_actions_from_the_beginning() -> None:
         (WorkerObservations, {"ratio": 0.9}),
         (WorkerObservations, {"times": 1}),
         (LateAction, {"gain": 0.0}),
-        (DeadAction, {"rough": 0.0}),
+        (LateAction, {"share": 0.0}),
+        (LateAction, {"explained": 1.0}),
+        (DeadAction, {"gain": 0.0}),
+        (NoisyObservations, {"rough": 0.0}),
+        (NoisyObservations, {"explained": 0.0}),
+        (ActionParity, {"ratio": 1.0}),
+        (RewardParity, {"factor": 1.0}),
+        (RewardParity, {"transfer": 0.5}),
+        (EnvironmentShift, {"steady": 0.0}),
+        (LateReward, {"explained": 1.0}),
         (EnvironmentShift, {"turned": 0.5}),
         (LateReward, {"margin": 1.0}),
         (ObservationScale, {"largest": 0.0}),

@@ -123,12 +123,12 @@ def test_frozen_target_needs_two_snapshots_in_which_it_was_due() -> None:
         ),
         (
             OldReset(),
-            {"probe__old_resets": [9], "probe__ends": [9], "probe__distinct_ends": [5]},
+            {"probe__old_resets": [9], "probe__ends": [9], "probe__distinct_old": [5]},
             1,
         ),
         (
             OldReset(),
-            {"probe__old_resets": [9], "probe__ends": [9], "probe__distinct_ends": [1]},
+            {"probe__old_resets": [9], "probe__ends": [9], "probe__distinct_old": [1]},
             0,
         ),
         (
@@ -199,3 +199,23 @@ def test_nonsense_is_refused(cls: Any, arguments: dict[str, Any]) -> None:
     [name] = arguments
     with pytest.raises(ValueError, match=f"{name}=.* is not accepted"):
         cls(**arguments)
+
+
+def test_resets_that_are_skipped_now_and_then() -> None:
+    def found(old: int, distinct: int) -> bool:
+        columns = {
+            "probe__old_resets": [old],
+            "probe__ends": [40],
+            "probe__distinct_old": [20],
+            "probe__distinct_resets": [distinct],
+        }
+        return bool(causes(OldReset(), **columns))
+
+    assert found(15, 20) and not found(2, 20), "resets differ, so an old one is no accident"
+    assert not found(15, 4) and found(40, 4), "few states: an old one may be"
+
+
+def test_an_unmoved_network_at_a_usual_rate_is_saturated() -> None:
+    columns = {"probe__policy_change": [0.0], "probe__policy_cosine": [1.0]}
+    assert causes(Untrained(), hyper__learning_rate=[0.3], **columns) == ["network_saturated"]
+    assert causes(Untrained(), hyper__learning_rate=[1e-9], **columns) == ["learning_rate_too_low"]

@@ -68,6 +68,9 @@ def number(value: Any) -> float | None:
     ("family", "now", "settings", "cause"),
     [
         ("on-policy", {"hyper/learning_rate": 0.05}, {}, "learning_rate_too_high"),
+        ("off-policy", {"probe/learning_rate_ratio": 100.0}, {}, "learning_rate_too_high"),
+        ("off-policy", {"probe/learning_rate_ratio": 0.01}, {}, "learning_rate_too_low"),
+        ("on-policy", {"gradients/steps_share": 0.02}, {"target_kl": 1e-7}, "update_frequency"),
         ("on-policy", {}, {"n_epochs": 100}, "too_many_epochs"),
         ("on-policy", {}, {"batch_size": 2}, "batch_too_small"),
         ("on-policy", {}, {"n_steps": 2, "n_epochs": 10}, "rollout_too_short"),

@@ -54,7 +54,7 @@ class SameAction(Detector):
         series, observed, bound, text = symptom
         return self.finding(
             history,
-            Severity.CRITICAL if progress is None or progress >= 0.5 else Severity.WARNING,
+            Severity.WARNING,
             f"the policy acts the same in every state: {text}",
             observed,
             bound,

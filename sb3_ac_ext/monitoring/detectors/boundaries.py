@@ -96,7 +96,7 @@ class OldReset(_Share):
 
     def check(self, history: History) -> Finding | None:
         last = history.last
-        if last is None or last.values.get("probe/distinct_ends", 0.0) < 3.0:
+        if last is None or last.values.get("probe/distinct_old", 0.0) < 3.0:
             return None
         varied = last.values.get("probe/distinct_resets", 0.0) >= self.varied
         return self.found(

@@ -23,18 +23,20 @@ class LateAction(Detector):
 
     Medians over all of at least ``needed`` snapshots: the earlier action adds at least ``gain`` to
     R2, and at least ``share`` times what the present one adds: a linear model of a curved world
-    credits it with as much at times. Nothing is said where actions hardly vary. Where the present
-    one adds nothing, actions act late or observations are one step old; where both add, actions are
-    held or repeated.
+    credits it with as much at times. All three must explain at least ``explained`` of the change.
+    Nothing is said where actions hardly vary. Where the present one adds nothing, actions act late
+    or observations are one step old; where both add, actions are held or repeated.
 
     :param gain: in R2, in (0, 1)
     :param share: times the present action's gain, positive
+    :param explained: R2, in (0, 1)
     :param needed: snapshots, at least 1
     :raises ValueError: for values out of range
     """
 
     gain: float = 1e-3
     share: float = 1.0
+    explained: float = 0.5
     needed: int = 6
 
     name = "late_action"
@@ -44,6 +46,7 @@ class LateAction(Detector):
     def __post_init__(self) -> None:
         require(0.0 < self.gain < 1.0, "gain", self.gain, "a share in (0, 1)")
         require(self.share > 0.0, "share", self.share, "a positive number")
+        require(0.0 < self.explained < 1.0, "explained", self.explained, "a share in (0, 1)")
         require(self.needed >= 1, "needed", self.needed, "at least 1")
 
     def check(self, history: History) -> Finding | None:
@@ -55,6 +58,8 @@ class LateAction(Detector):
             return None
         before, present = float(np.median(late.values)), float(np.median(now.values))
         if before < self.gain or before < self.share * present:
+            return None
+        if np.median(history.series("probe/transition_r2").values) < self.explained:
             return None
         return self.finding(
             history,

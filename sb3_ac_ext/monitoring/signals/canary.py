@@ -118,10 +118,11 @@ class CanarySignal(Signal):
             self._next += self._period
         start = time.perf_counter()
         reading = self._evaluate(view, twin=plays == 2)
+        self._seconds_per_step = (time.perf_counter() - start) / max(self._steps, 1)
+        self._compare_actions(view, reading)
         view.canary_seconds = time.perf_counter() - start
         self._last_step = view.step
         self._spent += view.canary_seconds
-        self._seconds_per_step = view.canary_seconds / max(self._steps, 1)
         return reading
 
     def _plays(self, view: View) -> int:
@@ -179,13 +180,14 @@ class CanarySignal(Signal):
         lengths = np.array([episode.length for episode in self._training], dtype=np.float64)
         earned = np.array([episode.episode_return for episode in self._training])
         reading.values.update(parity(view, played, earned, lengths))
-        if self._evaluations == 1:
-            self._bare = play_bare(train_env)
-        if self._bare is not None:
-            moved = action_effect(view, self._bare)
-            if moved is not None:
-                reading.put(parity__action_effect=moved)
         return reading
+
+    def _compare_actions(self, view: View, reading: Reading) -> None:
+        if self._evaluations == 1:
+            self._bare = play_bare(view.model.get_env())
+        moved = None if self._bare is None else action_effect(view, self._bare)
+        if moved is not None:
+            reading.put(parity__action_effect=moved)
 
     def _play(self, model: Any, env: VecEnv, deterministic: bool) -> Play:
         seed = self._seed + 1000 * self._evaluations

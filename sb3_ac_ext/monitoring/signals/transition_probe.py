@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sb3_ac_ext.monitoring.functional import explained_by, ridge
+from sb3_ac_ext.monitoring.functional import explained_by, ridge, with_products
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.transitions import Transitions
 from sb3_ac_ext.monitoring.view import View
@@ -18,19 +18,19 @@ class TransitionProbe(Signal):
     """Does the buffer's action explain the next observation? And do all workers answer alike?
 
     A ridge regression of next minus present observation (per dimension, in its own standard
-    deviations) on the observation, its products where there are rows enough, the action of this step and the action of the step before, over
-    up to 1,024 of the newest rows within episodes. ``probe/action_gain``: what this step's action
-    adds to R2 (adjusted) beyond the one before; ``probe/late_action_gain``: what the action before
-    adds beyond this step's. Where the first is nothing and the second is not, actions act late or
-    observations are stale. ``probe/transition_r2``: of all three.
-    ``probe/action_effect``: cosine of the effects of the action (its coefficients on all entries)
-    in this snapshot and the last before it, where it adds at least 0.002 to R2: below 0 when
-    actions have come to do the opposite.
-    ``probe/reward_r2``: adjusted R2 of the reward on observation, action, next observation and
-    their squares; ``probe/late_reward_r2``: the largest of the same of steps up to 8 earlier.
-    Arrays per worker: ``probe/worker_residual`` (mean squared error of the common model),
-    ``probe/worker_moving`` (share of steps in which any entry changed), ``probe/worker_level``
-    (median over dimensions of a worker's median magnitude over all workers').
+    deviations) on the observation, its products where there are rows enough, the action of this
+    step and the action of the step before, over up to 1,024 of the newest rows within episodes.
+    ``probe/action_gain``: what this step's action adds to R2 (adjusted) beyond the one before;
+    ``probe/late_action_gain``: what the action before adds beyond this step's. Where the first is
+    nothing and the second is not, actions act late or observations are stale.
+    ``probe/transition_r2``: of all three. ``probe/action_effect``: cosine of the effects of the
+    action (its coefficients on all entries) in this snapshot and the last before it, where it adds
+    at least 0.002 to R2: below 0 when actions have come to do the opposite. ``probe/reward_r2``:
+    adjusted R2 of the reward on observation, action, next observation and their squares;
+    ``probe/late_reward_r2``: the largest of the same of steps up to 8 earlier. Arrays per worker:
+    ``probe/worker_residual`` (mean squared error of the common model), ``probe/worker_moving``
+    (share of steps in which any entry changed), ``probe/worker_level`` (median over dimensions of a
+    worker's median magnitude over all workers').
     """
 
     name = "transition_probe"
@@ -69,7 +69,7 @@ class TransitionProbe(Signal):
             return
         before = np.zeros_like(steps.actions)
         before[1:] = steps.actions[:-1]
-        state = _curved((observations - centre) / np.where(scale > 0.0, scale, 1.0))
+        state = with_products((observations - centre) / np.where(scale > 0.0, scale, 1.0))
         now, late = steps.actions[keep], before[keep]
         target = change[:, alive] / spread[alive]
         both = explained_by(target, state, now, late)
@@ -93,14 +93,6 @@ class TransitionProbe(Signal):
         lengths = np.linalg.norm(before) * np.linalg.norm(effect)
         if lengths > 0.0:
             reading.put(probe__action_effect=before @ effect / lengths)
-
-
-def _curved(state: Floats) -> Floats:
-    """With all products of two entries, where there are ten rows for each."""
-    first, second = np.triu_indices(state.shape[1])
-    if len(state) < 10 * (state.shape[1] + len(first)):
-        return state
-    return np.column_stack([state, state[:, first] * state[:, second]])
 
 
 def _residuals(errors: Floats, keep: npt.NDArray[np.bool_], reading: Reading) -> None:

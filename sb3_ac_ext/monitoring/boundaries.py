@@ -102,7 +102,7 @@ class Boundaries:
         if last == row_bytes(obs, worker):
             self._old += 1
             if len(self._old_ends) < _RESETS:
-                self._old_ends.add(last)
+                self._old_ends.add(row_bytes(raw_obs, worker))
         if len(self._ends) < _RESETS:
             self._ends.add(last)
 

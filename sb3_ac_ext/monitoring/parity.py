@@ -18,7 +18,7 @@ from sb3_ac_ext.monitoring.play import Play
 from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
-_LEAST = 50
+_LEAST, _LEAST_REWARDS = 50, 20
 _LEAST_EPISODES, _LEAST_STARTS = 5, 8
 
 
@@ -63,7 +63,7 @@ def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[s
 
 def _rewards(train: Floats, evaluated: Floats, values: dict[str, float]) -> None:
     train, evaluated = train[np.isfinite(train)], evaluated[np.isfinite(evaluated)]
-    if min(len(train), len(evaluated)) < _LEAST:
+    if min(len(train), len(evaluated)) < _LEAST_REWARDS:
         return
     values["parity/reward_zeros"] = float(np.mean(train == 0.0) - np.mean(evaluated == 0.0))
     pairs = {

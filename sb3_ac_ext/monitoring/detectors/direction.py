@@ -81,7 +81,7 @@ class GradientDirection(Detector):
     """The gradient of an update's first step is not that of SB3's loss on the same batch.
 
     Their cosine is 1 up to rounding in every stock update. At or below ``against`` the sign of the
-    loss is wrong; near 0 the loss does not reach the network; in between, gradients are altered on
+    loss is wrong; at 0 the loss does not reach the network; in between, gradients are altered on
     their way (a missing detach, noise, a hook). Algorithms with an update of their own may differ
     on purpose: there only a wrong sign counts, twice running.
 
@@ -124,7 +124,7 @@ class GradientDirection(Detector):
         if cosine <= self.against:
             what = "points against"
             causes = {"critic_update_sign" if critic else "policy_update_sign": 1.0}
-        elif abs(cosine) < 0.05:
+        elif abs(cosine) < 1e-6:
             what = "has nothing in common with"
             causes = {_not_updated(net): 0.9, "gradients_altered": 0.3}
         else:

@@ -29,7 +29,7 @@ class NetworkState(Detector):
     needed: int = 2
 
     name = "network_state"
-    causes = {"network_saturated": 0.8, "observation_scale": 0.4}  # noqa: RUF012
+    causes = {"network_saturated": 0.85, "observation_scale": 0.2}  # noqa: RUF012
     advice = "normalise observations (VecNormalize), keep SB3's initialisation, lower learning_rate"
 
     def __post_init__(self) -> None:

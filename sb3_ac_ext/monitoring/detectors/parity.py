@@ -81,7 +81,8 @@ class RewardParity(_Parity):
         )
         if len(scale) < self.needed:
             return None
-        alike = len(level) == self.needed and bool(((level > 0.8) & (level < 1.25)).all())
+        median = history.series("parity/reward_median", last=self.needed).values
+        alike = self._near_one(level, 1.25) or self._near_one(median, 1.01)
         paid = bool((history.series("episodes/return_mean").values != 0.0).any())
         if (scale == 0.0).all() and not paid:
             text, series = "training pays nothing where evaluation does", "scale"
@@ -97,6 +98,10 @@ class RewardParity(_Parity):
         value = float(history.series(f"parity/reward_{series}", last=1).values[-1])
         severity = Severity.WARNING if series == "zeros" else Severity.CRITICAL
         return self._found(history, text, f"parity/reward_{series}", value, 0.0, causes, severity)
+
+    def _near_one(self, ratios: Floats, factor: float) -> bool:
+        near = (ratios < factor) & (ratios > 1.0 / factor)
+        return len(ratios) == self.needed and bool(near.all())
 
     def _sign(self, history: History) -> Finding | None:
         signs = newest(history, "parity/return_sign", self.needed)
@@ -305,10 +310,12 @@ class LengthParity(_Parity):
     rather than missing ends.
 
     :param ratio: of mean lengths, above 1
+    :param fixed_ratio: the same where all training episodes are equally long, as no policy's are
     :param alpha: of one look
     """
 
     ratio: float = 6.0
+    fixed_ratio: float = 1.2
     alpha: float = 1e-4
 
     name = "length_parity"
@@ -318,6 +325,7 @@ class LengthParity(_Parity):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.ratio > 1.0, "ratio", self.ratio, "more than 1")
+        require(self.fixed_ratio > 1.0, "fixed_ratio", self.fixed_ratio, "more than 1")
         require(0.0 < self.alpha < 1.0, "alpha", self.alpha, "a probability in (0, 1)")
 
     def check(self, history: History) -> Finding | None:
@@ -325,15 +333,23 @@ class LengthParity(_Parity):
         p_values = newest(history, "parity/length_p", self.needed)
         if ratios is None or p_values is None or (p_values > self.alpha).any():
             return None
-        if not ((ratios > self.ratio).all() or (ratios < 1.0 / self.ratio).all()):
+        bound = self.fixed_ratio if _all_of_one_length(history) else self.ratio
+        if not ((ratios > bound).all() or (ratios < 1.0 / bound).all()):
             return None
         return self.finding(
             history,
             Severity.WARNING,
             f"episodes of training are {ratios[-1]:.3g} times as long as the evaluation's",
             ratios[-1],
-            self.ratio if ratios[-1] > 1.0 else 1.0 / self.ratio,
+            bound if ratios[-1] > 1.0 else 1.0 / bound,
             ("parity/length_ratio", "parity/length_p", "episodes/length_mean"),
             since=int(history.series("parity/length_ratio", last=self.needed).steps[0]),
             causes=self.causes if ratios[-1] < 1.0 else {"evaluation_mismatch": 0.7},
         )
+
+
+def _all_of_one_length(history: History) -> bool:
+    """In the last five snapshots in which episodes ended."""
+    shortest = history.series("episodes/length_min", last=5).values
+    longest = history.series("episodes/length_max", last=5).values
+    return len(longest) == 5 and bool(shortest.min() == longest.max())

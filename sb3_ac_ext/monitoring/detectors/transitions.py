@@ -182,7 +182,7 @@ class EnvironmentShift(Detector):
     :raises ValueError: for values out of range
     """
 
-    shift: float = 1.5
+    shift: float = 2.0
     turned: float = -0.5
     steady: float = 0.7
     needed: int = 2

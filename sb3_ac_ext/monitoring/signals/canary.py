@@ -20,7 +20,7 @@ from sb3_ac_ext.monitoring.recorder import Episode
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
-_RECENT_EPISODES = 30
+_RECENT_EPISODES, _LEAST_EPISODES = 30, 10
 
 
 class CanarySignal(Signal):
@@ -30,7 +30,8 @@ class CanarySignal(Signal):
     ``canary/stochastic_*``: the same number of episodes with sampled actions, unless the policy is
     deterministic as TD3's and DDPG's are; ``canary/gap`` their difference, with a two-sided
     Mann-Whitney p-value and rank-biserial effect size.
-    ``canary/train_*`` compare the canary with the last 30 training episodes: gap in units of
+    ``canary/train_*`` compare the canary with the training episodes since the evaluation before (10
+    to 30): gap in units of
     return, p-value, effect size in [-1, 1]. ``parity/*``: see
     :func:`~sb3_ac_ext.monitoring.parity.parity`; ``parity/action_effect``: how far actions move
     observations in training over how far in ``gym.make(spec.id)`` without wrappers.
@@ -77,7 +78,7 @@ class CanarySignal(Signal):
         self._last_step = self._evaluations = self._end = self._steps = 0
         self._longest: int | None = None
         self._policies = 2
-        self._training: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
+        self._training: deque[tuple[int, Episode]] = deque(maxlen=_RECENT_EPISODES)
         self._bare: Bare | None = None
 
     def supports(self, model: BaseAlgorithm) -> str | None:
@@ -110,7 +111,7 @@ class CanarySignal(Signal):
             _ = view.transitions  # read now: the update flattens the buffer
 
     def collect(self, view: View) -> Reading:
-        self._training.extend(view.window.episodes)
+        self._training.extend((view.step, episode) for episode in view.window.episodes)
         plays = self._plays(view)
         if not plays:
             return Reading()
@@ -128,7 +129,7 @@ class CanarySignal(Signal):
     def _plays(self, view: View) -> int:
         """How many of policy and twin are due and affordable; at the end, if need be, one alone."""
         elapsed = view.clock.since_start
-        longest = max((episode.length for episode in self._training), default=0)
+        longest = max((episode.length for _, episode in self._training), default=0)
         price = longest * self._seconds_per_step
         left = self._share * elapsed - self._spent
         if view.final:
@@ -169,18 +170,26 @@ class CanarySignal(Signal):
             )
             reading.put_array("canary/stochastic_returns", stochastic)
         self._evaluations += 1
-        if len(self._training) >= 10:
-            training = np.array([episode.episode_return for episode in self._training])
+        episodes = self._newest_episodes(view.step)
+        lengths = np.array([episode.length for episode in episodes], dtype=np.float64)
+        training = np.array([episode.episode_return for episode in episodes])
+        if len(training) >= _LEAST_EPISODES:
             p_value, effect = compare_samples(returns, training)
             reading.put(
                 canary__train_gap=returns.mean() - training.mean(),
                 canary__train_p_value=p_value,
                 canary__train_effect_size=effect,
             )
-        lengths = np.array([episode.length for episode in self._training], dtype=np.float64)
-        earned = np.array([episode.episode_return for episode in self._training])
-        reading.values.update(parity(view, played, earned, lengths))
+        reading.values.update(parity(view, played, training, lengths))
         return reading
+
+    def _newest_episodes(self, step: int) -> list[Episode]:
+        """Of training, since the evaluation before: while a policy learns, older ones are another
+        policy's."""
+        newest = [episode for at, episode in self._training if at > step - self._period]
+        if len(newest) >= _LEAST_EPISODES:
+            return newest
+        return [episode for _, episode in self._training][-_LEAST_EPISODES:]
 
     def _compare_actions(self, view: View, reading: Reading) -> None:
         if self._evaluations == 1:

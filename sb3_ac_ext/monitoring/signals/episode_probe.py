@@ -10,7 +10,7 @@ from sb3_ac_ext.monitoring.functional import largest_shift
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
-_LEAST_STARTS = 8
+_LEAST_STARTS = 12
 
 
 class EpisodeProbe(Signal):

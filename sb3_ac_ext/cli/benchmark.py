@@ -46,7 +46,7 @@ def _add_faults(kinds: Any) -> None:
         "--split",
         choices=("tuning", "held-out", "all"),
         default="held-out",
-        help="part of the runs that the tables are about (default held-out)",
+        help="part of the runs that are run and judged (default held-out)",
     )
     parser.add_argument(
         "--limit", type=_positive, default=300, metavar="SECONDS", help="of training per case"

@@ -51,7 +51,7 @@ def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
         (rewards(sign=[9.0, 9.0, -9.0, -9.0], n=4), "environment_drift"),
         (rewards(sign=-2.0), None),
         (rewards(scale=0.0), "reward_constant"),
-        (rewards(std=0.0, level=-3.0, sign=-9.0), "reward_constant"),
+        (rewards(std=0.0, level=-3.0, median=3.0, sign=-9.0), "reward_constant"),
         (rewards(std=0.0), None),
         (rewards(zeros=0.95, scale=0.2), "reward_delay"),
         (rewards(max=1e4, scale=3.0, std=50.0), "reward_outliers"),

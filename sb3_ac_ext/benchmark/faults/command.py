@@ -36,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--out {args.out} is a file: give a folder")
     known = truths()
     halves = _split({name: truth.component for name, truth in known.items()})
-    cases = planned(subjects(), halves, args.part, args.quick, args.only)
+    planned_cases = planned(subjects(), halves, args.part, args.quick, args.only)
+    cases = [case for case in planned_cases if halves.contains(args.split, case)]
+    if not cases:
+        raise ValueError(f"no case that --only {args.only!r} names is in the part {args.split}")
     if not args.judge_only:
         _record(cases, out, args.jobs, args.limit)
     judged = judge_folder(out, known, args.jobs, {case.slug for case in cases})

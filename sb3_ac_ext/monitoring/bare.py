@@ -1,7 +1,8 @@
-"""The registered environment without any wrapper, under random actions: what actions do there."""
+"""The registered environment without training's wrappers, under random actions, for comparison."""
 
 from __future__ import annotations
 
+import time
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,12 @@ from gymnasium import spaces
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import unwrap_vec_normalize
 
-from sb3_ac_ext.monitoring.functional import explained_by, ridge, with_products
-from sb3_ac_ext.monitoring.transitions import Transitions, encoded_actions
+from sb3_ac_ext.monitoring.functional import explained_by, ridge, roughness, with_products
+from sb3_ac_ext.monitoring.transitions import MAX_DIMS, Transitions, encoded_actions
 from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
-_STEPS, _STARTS = 512, 20
+_STEPS, _STARTS, _MOST_SECONDS = 512, 20, 1.0
 _LEAST_ROWS, _LEAST_STARTS, _LEAST_GAIN, _LEAST_SPREAD = 64, 8, 0.01, 0.05
 
 
@@ -30,40 +31,49 @@ class Bare:
         a choice over the first
     :param spread: shape (d,), standard deviation of the changes
     :param starts: first observations of episodes, shape (n, d)
+    :param roughness: of its observations, as ``observations/roughness``; ``None`` for still ones
     """
 
     effects: Floats
     spread: Floats
     starts: Floats
+    roughness: float | None
 
 
-def play_bare(train_env: Any) -> Bare | None:
+def play_bare(train_env: Any, only_gymnasium: bool = False) -> Bare | None:
     """Random actions in ``gym.make(spec.id)``.
 
-    :return: ``None`` without a registered spec, for observations that are no vectors, and where
-        actions explain less than a hundredth of the next observation
+    :param only_gymnasium: make no environment of another package: one may be all that there can be
+    :return: ``None`` without a registered spec, for observations that are no vectors, where actions
+        explain less than a hundredth of the next observation, where the environment does not take
+        random actions, and where it is too slow
     """
+    space = train_env.observation_space
+    if not isinstance(space, spaces.Box) or len(space.shape) != 1 or space.shape[0] > MAX_DIMS:
+        return None
     try:
         spec = deepcopy(train_env.get_attr("spec", 0)[0])
+        if only_gymnasium and not str(spec.entry_point).startswith("gymnasium."):
+            return None
         spec.additional_wrappers = ()
         spec.kwargs.pop("render_mode", None)
         env = gym.make(spec)
-    except Exception:  # no spec, a worker that cannot send it, an environment that cannot be built
+        try:
+            played = _played(env, time.monotonic() + _MOST_SECONDS)
+        finally:
+            env.close()
+        return None if played is None else _summary(*played)
+    except Exception:  # whatever a foreign environment does: there is nothing to compare with then
         return None
-    try:
-        space = env.observation_space
-        if not isinstance(space, spaces.Box) or len(space.shape) != 1:
-            return None
-        return _summary(*_played(env))
-    finally:
-        env.close()
 
 
-def _played(env: gym.Env[Any, Any]) -> tuple[Transitions, Floats]:
+def _played(env: gym.Env[Any, Any], deadline: float) -> tuple[Transitions, Floats] | None:
     starts = [env.reset(seed=seed)[0] for seed in range(_STARTS)]
     env.action_space.seed(0)
     obs, rows = starts[-1], []
     for _ in range(_STEPS):
+        if time.monotonic() > deadline:
+            return None
         action = env.action_space.sample()
         following, reward, terminated, truncated, _ = env.step(action)
         done = terminated or truncated
@@ -104,7 +114,8 @@ def _summary(steps: Transitions, starts: Floats) -> Bare | None:
     target = change[:, alive] / change[:, alive].std(axis=0)
     if explained_by(target, state, actions) - explained_by(target, state) < _LEAST_GAIN:
         return None
-    return Bare(_effects(state, actions, change), change.std(axis=0), starts)
+    effects = _effects(state, actions, change)
+    return Bare(effects, change.std(axis=0), starts, roughness(state, change))
 
 
 def _effects(state: Floats, actions: Floats, change: Floats) -> Floats:
@@ -118,10 +129,12 @@ def _effects(state: Floats, actions: Floats, change: Floats) -> Floats:
 def action_effect(view: View, bare: Bare) -> float | None:
     """How far actions move the observations in training, over how far in the bare environment.
 
-    Observations that were scaled on the way are scaled back by the spread of first observations.
+    Observations that were scaled on the way are scaled back by the spread of first observations;
+    entries with which all episodes begin alike are left out. Since other starts change that spread
+    too, the larger of the ratios with and without it counts.
 
     :return: ``None`` while there are too few steps or episodes, where observations are normalised
-        in the buffer, and where some action hardly varies
+        in the buffer, where some action hardly varies, and where no entry can be compared
     """
     steps, resets = view.transitions, view.window.boundaries.first_starts
     if steps is None or _normalised(view.model) or len(resets) < _LEAST_STARTS:
@@ -130,16 +143,19 @@ def action_effect(view: View, bare: Bare) -> float | None:
     if steps.observations.shape[2:] != bare.spread.shape or keep.sum() < _LEAST_ROWS:
         return None
     actions = steps.actions[keep]
-    if isinstance(view.model, OnPolicyAlgorithm):
+    if isinstance(view.model, OnPolicyAlgorithm) and not view.model.policy.squash_output:
         actions = _in_half_ranges(actions, view.model.action_space)
     if actions.std(axis=0).min() < _LEAST_SPREAD or actions.shape[1] != len(bare.effects):
         return None
-    change = (steps.next_observations - steps.observations)[keep]
-    units = resets.std(axis=0) / np.maximum(bare.starts.std(axis=0), 1e-12)
-    known = (resets.std(axis=0) > 1e-9) & (bare.starts.std(axis=0) > 1e-9)
-    scale = np.maximum(bare.spread, 1e-12)
-    moved = _effects(steps.observations[keep], actions, change) / np.where(known, units, 1.0)
-    return float(np.linalg.norm(moved / scale) / np.linalg.norm(bare.effects / scale))
+    here, there = resets.std(axis=0), bare.starts.std(axis=0)
+    known = (here > 1e-9) & (there > 1e-9) & (bare.spread > 1e-9)
+    expected = np.linalg.norm(bare.effects[:, known] / bare.spread[known])
+    if expected == 0.0:
+        return None
+    change = (steps.next_observations - steps.observations)[keep][:, known]
+    moved = _effects(steps.observations[keep], actions, change) / bare.spread[known]
+    scaled_back = moved * (there / here)[known]
+    return float(max(np.linalg.norm(moved), np.linalg.norm(scaled_back)) / expected)
 
 
 def _normalised(model: Any) -> bool:

@@ -46,7 +46,7 @@ def _critic_fits(history: History) -> str | None:
 
 def _observations_scaled(history: History) -> str | None:
     first = history.series("observations/p99_abs").values[:1]
-    if not len(first) or not first[0] <= 20.0:
+    if not len(first) or not 0.05 <= first[0] <= 20.0:
         return None
     return f"observations began at a usual scale: 99 % of their entries within {first[0]:.3g}"
 

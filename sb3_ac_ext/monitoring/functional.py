@@ -71,14 +71,15 @@ def generalised_advantages(
 
 
 def largest_shift(first: Array, second: Array) -> float:
-    """Largest difference of column means, in standard deviations of the first sample.
+    """Largest difference of column means, in pooled standard deviations.
 
     Columns that hardly vary count with a thousandth of their magnitude as deviation.
 
     :param first: shape (n, d)
     :param second: shape (m, d)
     """
-    spread = np.maximum(first.std(axis=0), 1e-3 * np.abs(first).max(axis=0))
+    pooled = np.sqrt((first.var(axis=0) + second.var(axis=0)) / 2.0)
+    spread = np.maximum(pooled, 1e-3 * np.abs(first).max(axis=0))
     shift = np.abs(second.mean(axis=0) - first.mean(axis=0))
     return float(np.max(shift / np.maximum(spread, 1e-9), initial=0.0))
 
@@ -120,6 +121,21 @@ def with_products(inputs: Array) -> Floats:
     if len(inputs) < 10 * (inputs.shape[1] + len(first)):
         return inputs
     return np.column_stack([inputs, inputs[:, first] * inputs[:, second]])
+
+
+def roughness(values: Array, changes: Array) -> float | None:
+    """Median over columns of the von Neumann ratio, mean squared step over variance: 2 for white
+    noise, far below for anything that moves.
+
+    :param values: shape (n, d)
+    :param changes: shape (n, d), each to the value that follows
+    :return: ``None`` where no column varies, or changes are not finite
+    """
+    variance = values.var(axis=0)
+    alive = variance > 1e-12
+    if not alive.any() or not np.isfinite(changes).all():
+        return None
+    return float(np.median((changes**2).mean(axis=0)[alive] / variance[alive]))
 
 
 def explained_by(targets: Array, *inputs: Array) -> float:

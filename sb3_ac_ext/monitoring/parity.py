@@ -30,9 +30,10 @@ def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[s
     ``parity/reward_max``: largest magnitudes. Rewards are those of before any normaliser.
     ``parity/return_sign``: how many standard errors the mean returns of both are away from zero,
     the smaller one; negative where they lie on different sides.
-    ``parity/reward_transfer``: where a quadratic function of the action explains at least half of
-    training's rewards (their outermost percents aside), its error on the evaluation's over its
-    error in training: about 1 where only the actions differ, as with a cost of actions.
+    ``parity/reward_transfer``: where actions and their squares explain at least half of training's
+    rewards (their outermost percents aside), the error of that model on the evaluation's rewards,
+    over the least error such a model can have there or in training: about 1 where only the actions
+    differ, as with a cost of actions.
     ``parity/reward_zeros``: share of zero rewards, training minus evaluation.
     ``parity/start_shift``: largest difference of the mean first observation of episodes, in
     standard deviations of the evaluation's; ``parity/start_spread``: ratio of their deviations,
@@ -85,12 +86,20 @@ def _by_action(view: View, played: Play, values: dict[str, float]) -> None:
     evaluated = _action_terms(played.actions, played.rewards)
     if train is None or evaluated is None:
         return
-    (inputs, rewards), (others, paid) = train, evaluated
-    weights = ridge(inputs, rewards[:, None], 1e-12)[:, 0]
-    error, spread = float((rewards - inputs @ weights).std()), float(rewards.std())
+    weights, error = _fitted(*train)
+    spread = float(train[1].std())
     if error**2 < 0.5 * spread**2:
-        off = float(np.sqrt(np.mean((paid - others @ weights) ** 2)))
-        values["parity/reward_transfer"] = off / max(error, 1e-3 * spread)
+        inputs, paid = evaluated
+        off = float(np.sqrt(np.mean((paid - inputs @ weights) ** 2)))
+        least = min(error, _fitted(inputs, paid)[1])
+        values["parity/reward_transfer"] = off / max(least, 1e-3 * spread)
+
+
+def _fitted(inputs: Floats, rewards: Floats) -> tuple[Floats, float]:
+    """Weights of a linear model, and the root of its mean squared error."""
+    size = np.maximum(np.abs(inputs).max(axis=0), 1e-12)
+    weights = ridge(inputs / size, rewards[:, None], 1e-12)[:, 0] / size
+    return weights, float(np.sqrt(np.mean((rewards - inputs @ weights) ** 2)))
 
 
 def _action_terms(actions: npt.NDArray[Any], rewards: Floats) -> tuple[Floats, Floats] | None:

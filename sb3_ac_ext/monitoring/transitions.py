@@ -134,10 +134,11 @@ def _vectors(stored: Any, rows: Any, space: spaces.Space[Any]) -> Floats | None:
 
 
 def encoded_actions(stored: Any, space: spaces.Space[Any]) -> Floats:
-    """Shape (T, n_envs, a): Box actions as they are, choices one-hot without the first.
+    """Shape (T, n_envs, a): a choice one-hot without the first, other actions as they are.
 
     :param stored: shape (T, n_envs, ...)
     """
     if isinstance(space, spaces.Discrete):
-        return np.asarray(np.eye(int(space.n))[stored[..., 0].astype(int)][..., 1:])
+        chosen = stored[..., 0].astype(int) - int(space.start)
+        return np.asarray(np.eye(int(space.n))[chosen][..., 1:])
     return np.asarray(stored.reshape(*stored.shape[:2], -1), dtype=np.float64)

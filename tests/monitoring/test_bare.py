@@ -86,8 +86,32 @@ def test_what_cannot_be_compared_is_left_out() -> None:
     assert not callback.history.has("parity/action_effect")
 
     class NoSpec:
+        observation_space = gym.spaces.Box(-1.0, 1.0, (2,))
+
         def get_attr(self, name: str, index: int) -> list[None]:
             return [None]
 
     assert play_bare(NoSpec()) is None
     assert play_bare(make_vec_env("FrozenLake-v1", n_envs=1)) is None
+
+
+def test_foreign_environments_are_not_made_a_second_time() -> None:
+    gym.register("Foreign-v0", entry_point="tests.monitoring.test_bare:Refuses")
+    env = make_vec_env("Foreign-v0", n_envs=1)
+    assert play_bare(env, only_gymnasium=True) is None and Refuses.steps == 0
+    assert play_bare(env) is None and Refuses.steps == 1, "an action that it refuses is no error"
+
+
+class Refuses(gym.Env[Any, Any]):
+    """Raises on every action, as with masks."""
+
+    steps = 0
+    observation_space = gym.spaces.Box(-1.0, 1.0, (2,))
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, **kwargs: Any) -> Any:
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        Refuses.steps += 1
+        raise ValueError("this action is masked")

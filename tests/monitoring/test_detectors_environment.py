@@ -60,8 +60,9 @@ def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
         # magnitudes grow while mean and largest reward do not: noise around them
         (rewards(scale=58.0, median=200.0, level=-2.0, std=5.0, max=1.3), "reward_noise"),
         # one factor in every evaluation is a matter of units
-        (rewards(scale=9.9, median=10.0, level=9.9, n=4), "evaluation_mismatch"),
-        (rewards(scale=9.9, median=[10.0, 9.0, 11.0, 10.0], level=9.9, n=4), None),
+        (rewards(scale=9.9, median=10.0, level=9.9, std=9.5, max=10.0, n=4), "evaluation_mismatch"),
+        (rewards(scale=9.9, median=[10.0, 9.0, 11.0, 10.0], std=9.5, max=10.0, n=4), None),
+        (rewards(median=0.5, std=1.1, n=4), None),
         # actions alone explain the difference
         (rewards(scale=500.0, median=500.0, transfer=0.1), None),
         (rewards(scale=500.0, median=500.0, transfer=40.0), "reward_scale"),
@@ -93,6 +94,15 @@ def test_length_parity_needs_a_large_ratio_and_a_small_p_twice() -> None:
 
     assert found(0.05, 1e-6) and found(20.0, 1e-6)
     assert not found(0.05, 0.01) and not found(0.4, 1e-6)
+
+
+def test_noise_is_told_from_worlds_that_are_rough_by_nature() -> None:
+    def severity(**bare: float) -> Severity:
+        columns = actions(0.03, 0.0, r2=0.4, rough=1.5, **bare)
+        return findings(NoisyObservations(), table(columns))[-1].severity
+
+    assert severity(bare=0.1) is Severity.WARNING
+    assert severity(bare=1.4) is Severity.INFO and severity() is Severity.INFO
 
 
 def test_longer_episodes_in_training_are_a_failing_evaluation() -> None:
@@ -162,8 +172,12 @@ def test_worker_stuck_needs_all_others_to_move() -> None:
     assert not found([[1.0, 0.0, 0.0]] * 2)
 
 
-def actions(now: float, late: float, r2: float = 0.5, rough: float = 0.05) -> dict[str, Any]:
+def actions(
+    now: float, late: float, r2: float = 0.5, rough: float = 0.05, bare: float | None = None
+) -> dict[str, Any]:
+    known = {} if bare is None else {"parity/bare_roughness": [bare] * 8}
     return {
+        **known,
         "probe/action_gain": [now] * 8,
         "probe/late_action_gain": [late] * 8,
         "probe/transition_r2": [r2] * 8,

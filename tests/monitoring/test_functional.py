@@ -98,3 +98,23 @@ def test_dip_test_sees_two_modes_and_refuses_ties() -> None:
     assert found is not None and found[1] < 0.01
     assert quiet is not None and quiet[1] > 0.1
     assert f.dip_test(np.repeat([0.0, 1.0], 50)) is None
+
+
+def test_shift_of_entries_that_one_sample_never_saw_vary() -> None:
+    rng = np.random.default_rng(0)
+    choices = [np.eye(10)[rng.integers(10, size=12)] for _ in range(2)]
+    assert f.largest_shift(*choices) < 2.5
+    assert f.largest_shift(np.zeros((12, 1)), np.full((12, 1), 5.0)) > 100.0
+
+
+def test_roughness_and_products() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(2001, 2))
+    assert 1.8 < f.roughness(noise[:-1], np.diff(noise, axis=0)) < 2.2
+    walk = np.cumsum(noise, axis=0)
+    assert f.roughness(walk[:-1], np.diff(walk, axis=0)) < 0.1
+    assert f.roughness(np.zeros((5, 2)), np.zeros((5, 2))) is None
+    assert f.with_products(noise).shape == (2001, 5) and f.with_products(noise[:20]).shape == (
+        20,
+        2,
+    )

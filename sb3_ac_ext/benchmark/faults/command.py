@@ -36,14 +36,15 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--out {args.out} is a file: give a folder")
     known = truths()
     halves = _split({name: truth.component for name, truth in known.items()})
-    planned_cases = planned(subjects(), halves, args.part, args.quick, args.only)
-    cases = [case for case in planned_cases if halves.contains(args.split, case)]
-    if not cases:
-        raise ValueError(f"no case that --only {args.only!r} names is in the part {args.split}")
+    cases = planned(subjects(), halves, args.part, args.quick, args.only)
+    in_split = [case for case in cases if halves.contains(args.split, case)]
+    if not in_split:
+        raise ValueError(f"none of the {len(cases)} cases asked for is in the part {args.split}")
     if not args.judge_only:
-        _record(cases, out, args.jobs, args.limit)
+        _record(in_split, out, args.jobs, args.limit)
+    # harm is measured on all clean runs that there are, those of other parts too
     judged = judge_folder(out, known, args.jobs, {case.slug for case in cases})
-    peers = _peers(cases, judged, out, args) if args.peers else []
+    peers = _peers(in_split, judged, out, args) if args.peers else []
     parts = summarise(judged, halves, _SHOWN.get(args.split, (args.split,)), peers)
     _publish(out, parts, judged, _arguments(args))
     if args.keep:

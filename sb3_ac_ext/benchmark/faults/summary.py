@@ -122,7 +122,7 @@ def summarise(
     peers: Sequence[PeerVerdicts] = (),
 ) -> list[Part]:
     """
-    :param judged: of all parts; harm is measured on all seeds, whatever the part
+    :param judged: of all parts; harm is measured on all seeds that are there, whatever the part
     :param parts: names of parts of the split
     :param peers: what other packages say of the same runs
     """

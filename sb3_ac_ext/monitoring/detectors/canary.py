@@ -19,8 +19,9 @@ class CanaryGap(Detector):
     repeatedly.
 
     Worse canary: the deterministic policy, or the evaluation environment, loses what exploration
-    earns. Where its stochastic twin, in the same environment, is that much better (in one of these
-    evaluations), the policy relies on its noise, as young policies do: only noted. Better canary:
+    earns. Where its stochastic twin, in the same environment, is better (p below 0.01, effect above
+    0.5 in one of the last evaluations), the policy relies on its noise, as young policies do: only
+    noted. Better canary:
     exploration noise hides a good policy; that is normal while learning and only noted, after one
     evaluation more. Judged in the second half of the budget, on ``needed`` evaluations running,
     with at least ten episodes on either side.
@@ -63,9 +64,8 @@ class CanaryGap(Detector):
         if not (effects > self.effect).all():
             return None
         gap = history.series("canary/train_gap", last=1).values[-1]
-        if abs(gap) < self.material * np.ptp(
-            history.series("episodes/return_mean").finite().values
-        ):
+        seen = history.series("episodes/return_mean").finite().values
+        if len(seen) and abs(gap) < self.material * np.ptp(seen):
             return None
         causes = self.causes
         if not worse:

@@ -42,7 +42,7 @@ class RewardParity(_Parity):
 
     Compared step by step with the canary, which plays nearly the same policy in an environment of
     its own. Where training's environment changes rewards on purpose, give the canary the same
-    wrappers. Sizes are not judged where the actions alone explain the difference.
+    wrappers. The scale is not judged where actions alone explain the difference.
 
     :param ratio: of mean magnitudes, above 1
     :param outlier: ratio of largest magnitudes where the medians agree
@@ -123,9 +123,6 @@ class RewardParity(_Parity):
         largest = newest(history, "parity/reward_max", self.needed)
         if scale is None or largest is None:
             return None
-        by_action = newest(history, "parity/reward_transfer", self.needed)
-        if by_action is not None and (by_action < self.transfer).all():
-            return None
         median = newest(history, "parity/reward_median", self.needed)
         typical = scale if median is None else median
         alike = ((typical < self.noise) & (typical > 1.0 / self.noise)).all()
@@ -144,6 +141,10 @@ class RewardParity(_Parity):
             return None
         if abs(np.log(factors[-1])) < np.log(self.factor):
             return None
+        for name in ("std", "max"):  # a policy may change the typical reward, a unit changes all
+            others = newest(history, f"parity/reward_{name}", self.needed)
+            if others is None or (np.abs(np.log(others / factors[-1])) > np.log(1.2)).any():
+                return None
         return self._found(
             history,
             f"training pays {factors[-1]:.3g} times the evaluation's rewards in {len(factors)} "
@@ -156,6 +157,9 @@ class RewardParity(_Parity):
 
     def _scale(self, history: History, scale: Floats) -> Finding | None:
         if not ((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all()):
+            return None
+        by_action = newest(history, "parity/reward_transfer", self.needed)
+        if by_action is not None and (by_action < self.transfer).all():
             return None
         beyond = np.abs(np.log(history.series("parity/reward_scale").values)) > np.log(self.ratio)
         changed = not beyond[0]
@@ -310,7 +314,7 @@ class LengthParity(_Parity):
     rather than missing ends.
 
     :param ratio: of mean lengths, above 1
-    :param fixed_ratio: the same where all training episodes are equally long, as no policy's are
+    :param fixed_ratio: the same where all training episodes are equally short, as no policy's are
     :param alpha: of one look
     """
 
@@ -333,7 +337,8 @@ class LengthParity(_Parity):
         p_values = newest(history, "parity/length_p", self.needed)
         if ratios is None or p_values is None or (p_values > self.alpha).any():
             return None
-        bound = self.fixed_ratio if _all_of_one_length(history) else self.ratio
+        shorter = bool((ratios < 1.0).all())
+        bound = self.fixed_ratio if shorter and _all_of_one_length(history) else self.ratio
         if not ((ratios > bound).all() or (ratios < 1.0 / bound).all()):
             return None
         return self.finding(

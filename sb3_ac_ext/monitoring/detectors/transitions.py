@@ -121,12 +121,13 @@ class DeadAction(Detector):
 
 @dataclass(frozen=True)
 class NoisyObservations(Detector):
-    """Observations jump like white noise, and nothing explains their jumps.
+    """Observations jump like white noise, though those of the bare environment do not.
 
     Medians over at least ``needed`` snapshots: von Neumann ratio above ``rough`` (2 for white
-    noise), and a linear model of observation and action explains less than ``explained`` of the
-    change (half of it for white noise, which returns to its mean). A pole that is balanced jumps as
-    much, but its jumps follow from the actions.
+    noise), and a model of observation and action explains less than ``explained`` of the change
+    (half of it for white noise, which returns to its mean). A pole that is balanced jumps as much,
+    but its jumps follow from the actions. Worlds of independent draws, and grids, look like that by
+    nature: where the bare environment is not twice as smooth, or not known, it is only noted.
 
     :param rough: von Neumann ratio, positive
     :param explained: R2, in (0, 1)
@@ -150,13 +151,18 @@ class NoisyObservations(Detector):
     def check(self, history: History) -> Finding | None:
         rough = history.series("observations/roughness").values
         explained = history.series("probe/transition_r2").values
-        if not fresh(history, "probe/transition_r2") or len(explained) < self.needed:
+        if (
+            not fresh(history, "probe/transition_r2")
+            or min(map(len, (rough, explained))) < self.needed
+        ):
             return None
         if np.median(rough) <= self.rough or np.median(explained) >= self.explained:
             return None
+        bare = history.series("parity/bare_roughness", last=1).values
+        added = bool((2.0 * bare < np.median(rough)).any())
         return self.finding(
             history,
-            Severity.WARNING,
+            Severity.WARNING if added else Severity.INFO,
             f"observations jump like noise (von Neumann ratio {np.median(rough):.2g}), and "
             f"observation and action explain only {np.median(explained):.0%} of the jumps",
             float(np.median(rough)),
@@ -267,7 +273,7 @@ class LateReward(Detector):
         if not fresh(history, "probe/late_reward_r2") or len(late) < self.needed:
             return None
         gap = float(np.median(late.values - now.values))
-        if gap < self.margin or np.median(late.values) < self.explained:
+        if not gap >= self.margin or not np.median(late.values) >= self.explained:
             return None
         return self.finding(
             history,

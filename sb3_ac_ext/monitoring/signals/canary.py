@@ -34,7 +34,9 @@ class CanarySignal(Signal):
     to 30): gap in units of
     return, p-value, effect size in [-1, 1]. ``parity/*``: see
     :func:`~sb3_ac_ext.monitoring.parity.parity`; ``parity/action_effect``: how far actions move
-    observations in training over how far in ``gym.make(spec.id)`` without wrappers.
+    observations in training over how far in ``gym.make(spec.id)``, and ``parity/bare_roughness``:
+    roughness of the observations there. With an ``env`` of your own, that is done for Gymnasium's
+    environments only.
 
     The environment has its own seeds, new ones at each evaluation; its normaliser takes the
     training statistics and never learns. An evaluation that would lift the canary's part of the
@@ -80,6 +82,7 @@ class CanarySignal(Signal):
         self._policies = 2
         self._training: deque[tuple[int, Episode]] = deque(maxlen=_RECENT_EPISODES)
         self._bare: Bare | None = None
+        self._bare_played = False
 
     def supports(self, model: BaseAlgorithm) -> str | None:
         train_env = model.get_env()
@@ -105,6 +108,7 @@ class CanarySignal(Signal):
         actor = getattr(model.policy, "actor", None)
         self._policies = 1 if actor is not None and not hasattr(actor, "action_log_prob") else 2
         self._training.clear()
+        self._bare, self._bare_played = None, False
 
     def before_update(self, view: View) -> None:
         if view.step >= self._next:
@@ -184,17 +188,22 @@ class CanarySignal(Signal):
         return reading
 
     def _newest_episodes(self, step: int) -> list[Episode]:
-        """Of training, since the evaluation before: while a policy learns, older ones are another
-        policy's."""
+        """Of training, in the last period between evaluations: while a policy learns, older ones
+        are another policy's."""
         newest = [episode for at, episode in self._training if at > step - self._period]
         if len(newest) >= _LEAST_EPISODES:
             return newest
         return [episode for _, episode in self._training][-_LEAST_EPISODES:]
 
     def _compare_actions(self, view: View, reading: Reading) -> None:
-        if self._evaluations == 1:
-            self._bare = play_bare(view.model.get_env())
-        moved = None if self._bare is None else action_effect(view, self._bare)
+        if not self._bare_played:
+            self._bare_played = True
+            self._bare = play_bare(view.model.get_env(), only_gymnasium=self._given is not None)
+        if self._bare is None:
+            return
+        if self._bare.roughness is not None:
+            reading.put(parity__bare_roughness=self._bare.roughness)
+        moved = action_effect(view, self._bare)
         if moved is not None:
             reading.put(parity__action_effect=moved)
 

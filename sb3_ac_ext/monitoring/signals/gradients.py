@@ -32,8 +32,8 @@ class GradientSignal(Signal):
     Optimizer hooks see gradients after ``clip_grad_norm_``, which scales all of them by one
     factor. A witness parameter's gradient, copied when it is accumulated, tells this factor;
     dividing by it gives the norms before clipping. A step whose witness is zero is left out.
-    ``gradients/steps_share``: optimizer steps of an update over those that n_epochs and batch_size
-    give, mean of the observed updates: below 1 where target_kl ends updates early.
+    ``gradients/steps_share``: optimizer steps over those that n_epochs and batch_size give, of all
+    observed updates so far: below 1 where target_kl ends them early.
     """
 
     name = "gradients"
@@ -41,17 +41,18 @@ class GradientSignal(Signal):
     def __init__(self) -> None:
         self._clear()
         self._histogram_steps = 0
+        self._taken = self._due = 0
         self._histogram: dict[str, list[float]] = {}
         self._watches: list[_Watch] = []
 
     def _clear(self) -> None:
         self._norms: dict[str, list[float]] = {}
         self._clipped: list[bool] = []
-        self._steps_shares: list[float] = []
         self._nonfinite = 0
 
     def attach(self, model: BaseAlgorithm) -> None:
         self._clear()
+        self._taken = self._due = 0
         self._watches = [
             _Watch(optimizer, groups, model)
             for optimizer, groups in parameter_groups(model).items()
@@ -73,8 +74,8 @@ class GradientSignal(Signal):
                 self._histogram_steps += watch.n_steps
                 for measured in watch.drain():
                     self._add(*measured)
-            steps = max((watch.n_steps for watch in self._watches), default=0)
-            self._steps_shares.append(steps / _steps_per_update(model))
+            self._taken += max((watch.n_steps for watch in self._watches), default=0)
+            self._due += _steps_per_update(model)
 
     def _add(self, norms: dict[str, float], clipped: bool | None) -> None:
         if not all(np.isfinite(value) for value in norms.values()):
@@ -88,11 +89,13 @@ class GradientSignal(Signal):
 
     def collect(self, view: View) -> Reading:
         reading = Reading()
+        model: Any = view.model
+        if self._due and getattr(model, "target_kl", None) and hasattr(model, "n_epochs"):
+            reading.put(gradients__steps_share=self._taken / self._due)
         if not self._norms and not self._nonfinite:
+            self._clear()
             return reading
         reading.put(gradients__nonfinite=self._nonfinite)
-        if self._steps_shares and getattr(view.model, "target_kl", None) is not None:
-            reading.put(gradients__steps_share=np.mean(self._steps_shares))
         for net, norms in self._norms.items():
             reading.values[f"gradients/{net}/norm_mean"] = float(np.mean(norms))
             reading.values[f"gradients/{net}/norm_max"] = float(np.max(norms))

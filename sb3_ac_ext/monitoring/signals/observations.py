@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sb3_ac_ext.monitoring.functional import roughness
 from sb3_ac_ext.monitoring.recorder import all_finite
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.transitions import Transitions
@@ -54,11 +55,9 @@ def _roughness(steps: Transitions, reading: Reading) -> None:
     if steps.inside.sum() < _LEAST_ROWS:
         return
     change = (steps.next_observations - steps.observations)[steps.inside]
-    variance = steps.observations[steps.inside].var(axis=0)
-    alive = variance > 1e-12
-    if alive.any() and np.isfinite(change).all():
-        ratios = (change**2).mean(axis=0)[alive] / variance[alive]
-        reading.put(observations__roughness=np.median(ratios))
+    found = roughness(steps.observations[steps.inside], change)
+    if found is not None:
+        reading.put(observations__roughness=found)
 
 
 def _parts(observations: Any) -> list[np.ndarray]:

@@ -48,11 +48,13 @@ class TransitionProbe(Signal):
         reading = Reading()
         if view.transitions is None:
             return reading
-        steps = view.transitions.newest(len(view.window.rewards))
-        if not all(np.isfinite(x).all() for x in (steps.observations, steps.next_observations)):
+        known = view.transitions
+        everything = (known.observations, known.next_observations, known.rewards)
+        if not all(np.isfinite(part).all() for part in everything):
             return reading
+        steps = known.newest(len(view.window.rewards))
         _per_worker(steps, reading)
-        _rewards(view.transitions, reading)
+        _rewards(known, reading)
         keep = steps.inside & steps.after_another
         if keep.sum() < max(_LEAST_ROWS, 4 * steps.observations.shape[2]):
             return reading

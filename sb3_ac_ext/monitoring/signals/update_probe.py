@@ -60,6 +60,7 @@ class UpdateProbe(Signal):
     def attach(self, model: BaseAlgorithm) -> None:
         self._per_snapshot = 1 if isinstance(model, OnPolicyAlgorithm) else 2
         self._left, self._observed = self._per_snapshot, 0
+        self._errors, self._found, self._ratios, self._steps = [], [], [], []
         self._gradients = reference_gradients.refuses(model) is None
 
     @contextmanager

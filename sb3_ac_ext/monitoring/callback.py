@@ -46,8 +46,8 @@ class DiagnosticsCallback(BaseCallback):
     call begins, ``save()`` leaves it out, and all hooks go when the call ends, by an exception too.
 
     :param every: least environment steps between snapshots; by default 1,000, or 4,000 where
-        on-policy updates are smaller than that; fewer in short runs (a twentieth of the budget),
-        more in very long ones
+        on-policy updates are smaller than that; a twentieth of the budget in short runs, and a
+        two-hundredth in long ones
     :param canary_freq: environment steps between canary evaluations; 0 for none; by default a
         tenth of the budget, at most 25,000
     :param canary_episodes: episodes per canary evaluation, at least 2 (tests need 10)
@@ -315,7 +315,7 @@ class DiagnosticsCallback(BaseCallback):
 def _usual_period(model: Any, size: int, total: int) -> int:
     """Steps between snapshots unless told: one per update, fewer where updates are small."""
     usual = 1000 if not isinstance(model, OnPolicyAlgorithm) or size >= 1000 else 4000
-    return int(min(max(usual, total / 2000), max(100, total / 20)))
+    return int(min(max(usual, total / 200), max(100, total / 20)))
 
 
 def _rollout_size(model: Any) -> int:

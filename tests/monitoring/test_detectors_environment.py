@@ -46,7 +46,12 @@ def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
         (rewards(scale=5.0, median=5.0, level=5.0, std=5.0, max=5.0), None),
         (rewards(scale=20.0, median=20.0, level=20.0, std=20.0, max=20.0), "reward_scale"),
         (rewards(scale=0.01, median=0.01, level=0.01, std=0.01, max=0.01), "reward_scale"),
-        (rewards(scale=[1, 1, 100, 100], median=[1, 1, 100, 100], n=4), "environment_drift"),
+        (
+            rewards(scale=[1, 1, 100, 100], median=[1, 1, 100, 100], max=[1, 1, 90, 90], n=4),
+            "environment_drift",
+        ),
+        # the largest reward stays: no other scale
+        (rewards(scale=[40, 40, 100, 100], median=100.0, n=4), None),
         (rewards(sign=-9.0), "reward_sign"),
         (rewards(sign=[9.0, 9.0, -9.0, -9.0], n=4), "environment_drift"),
         (rewards(sign=-2.0), None),
@@ -61,11 +66,11 @@ def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
         (rewards(scale=58.0, median=200.0, level=-2.0, std=5.0, max=1.3), "reward_noise"),
         # one factor in every evaluation is a matter of units
         (rewards(scale=9.9, median=10.0, level=9.9, std=9.5, max=10.0, n=4), "evaluation_mismatch"),
-        (rewards(scale=9.9, median=[10.0, 9.0, 11.0, 10.0], std=9.5, max=10.0, n=4), None),
+        (rewards(scale=3.9, median=[4.0, 3.6, 4.4, 4.0], level=3.9, std=3.9, max=4.0, n=4), None),
         (rewards(median=0.5, std=1.1, n=4), None),
         # actions alone explain the difference
         (rewards(scale=500.0, median=500.0, transfer=0.1), None),
-        (rewards(scale=500.0, median=500.0, transfer=40.0), "reward_scale"),
+        (rewards(scale=500.0, median=500.0, max=400.0, transfer=40.0), "reward_scale"),
     ],
 )
 def test_reward_parity(columns: dict[str, list[float]], expected: str | None) -> None:

@@ -48,11 +48,11 @@ def planned(
     except re.error as error:
         raise ValueError(f"{only!r} is not a regular expression: {error}") from None
     cases: list[Case] = []
+    if part != "healthy":
+        cases += _quick_faults(subjects, split) if quick else _all_faults(subjects, split)
     if part != "faulty":
         scenarios = QUICK if quick else SCENARIOS
         cases += healthy_cases(scenarios, _seeds(split.held_out) if quick else SEEDS)
-    if part != "healthy":
-        cases += _quick_faults(subjects, split) if quick else _all_faults(subjects, split)
     chosen = [case for case in _unique(cases) if pattern.search(case.slug)]
     if not chosen:
         raise ValueError(f"no case's name contains {only!r}; one is {cases[0].slug!r}")

@@ -42,7 +42,7 @@ class RewardParity(_Parity):
 
     Compared step by step with the canary, which plays nearly the same policy in an environment of
     its own. Where training's environment changes rewards on purpose, give the canary the same
-    wrappers. The scale is not judged where actions alone explain the difference.
+    wrappers. Where actions alone explain the difference, only signs and outliers are judged.
 
     :param ratio: of mean magnitudes, above 1
     :param outlier: ratio of largest magnitudes where the medians agree
@@ -69,7 +69,17 @@ class RewardParity(_Parity):
             require(getattr(self, name) > 1.0, name, getattr(self, name), "more than 1")
 
     def check(self, history: History) -> Finding | None:
-        return self._constant(history) or self._sign(history) or self._size(history)
+        by_action = self._paid_by_action(history)
+        found = None if by_action else self._constant(history)
+        found = found or self._sign(history) or self._outliers(history)
+        if found or by_action:
+            return found
+        return self._noise(history) or self._scale(history) or self._factor(history)
+
+    def _paid_by_action(self, history: History) -> bool:
+        """By the last evaluations that could tell: how rewards come about does not change."""
+        known = history.series("parity/reward_transfer", last=self.needed).values
+        return len(known) == self.needed and bool((known < self.transfer).all())
 
     def _constant(self, history: History) -> Finding | None:
         """By the newest evaluations that could compare single rewards."""
@@ -118,21 +128,18 @@ class RewardParity(_Parity):
             Severity.CRITICAL,
         )
 
-    def _size(self, history: History) -> Finding | None:
+    def _outliers(self, history: History) -> Finding | None:
         scale = newest(history, "parity/reward_scale", self.needed)
         largest = newest(history, "parity/reward_max", self.needed)
-        if scale is None or largest is None:
+        if scale is None or largest is None or (largest <= self.outlier).any():
             return None
         median = newest(history, "parity/reward_median", self.needed)
         typical = scale if median is None else median
-        alike = ((typical < self.noise) & (typical > 1.0 / self.noise)).all()
-        if alike and (largest > self.outlier).all():
-            text = f"training's largest reward is {largest[-1]:.3g} times the evaluation's"
-            causes = {"reward_outliers": 0.9}
-            return self._found(
-                history, text, "parity/reward_max", largest[-1], self.outlier, causes
-            )
-        return self._noise(history) or self._scale(history, scale) or self._factor(history)
+        if not ((typical < self.noise) & (typical > 1.0 / self.noise)).all():
+            return None
+        text = f"training's largest reward is {largest[-1]:.3g} times the evaluation's"
+        causes = {"reward_outliers": 0.9}
+        return self._found(history, text, "parity/reward_max", largest[-1], self.outlier, causes)
 
     def _factor(self, history: History) -> Finding | None:
         """One and the same factor in every evaluation: units, whatever the policy does."""
@@ -155,14 +162,18 @@ class RewardParity(_Parity):
             {"reward_scale": 0.4, "evaluation_mismatch": 0.8},
         )
 
-    def _scale(self, history: History, scale: Floats) -> Finding | None:
+    def _scale(self, history: History) -> Finding | None:
+        scale = newest(history, "parity/reward_scale", self.needed)
+        largest = newest(history, "parity/reward_max", self.needed)
+        if scale is None or largest is None:
+            return None
         if not ((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all()):
             return None
-        by_action = newest(history, "parity/reward_transfer", self.needed)
-        if by_action is not None and (by_action < self.transfer).all():
+        # another scale changes the largest reward too, at least by half as many decades
+        if (np.log(largest) / np.log(scale) < 0.5).any():
             return None
-        beyond = np.abs(np.log(history.series("parity/reward_scale").values)) > np.log(self.ratio)
-        changed = not beyond[0]
+        first = history.series("parity/reward_scale").values[: self.needed]
+        changed = bool((np.abs(np.log(first)) < np.log(2.0)).all())
         return self._found(
             history,
             f"training pays {scale[-1]:.3g} times the evaluation's rewards",

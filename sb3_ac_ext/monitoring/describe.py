@@ -92,7 +92,10 @@ def versions() -> dict[str, str]:
     """Versions of what decides the outcome of a run."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version(), "platform": f"{platform.system()}-{platform.machine()}"}
+    found = {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.machine()}",
+    }
     for name in ("sb3-ac-ext", "stable-baselines3", "sb3-contrib", "torch", "gymnasium", "numpy"):
         try:
             found[name] = version(name)

@@ -14,7 +14,13 @@ from gymnasium import spaces
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import unwrap_vec_normalize
 
-from sb3_ac_ext.monitoring.functional import explained_by, ridge, roughness, with_products
+from sb3_ac_ext.monitoring.functional import (
+    explained_by,
+    ridge,
+    roughness,
+    standardised,
+    with_products,
+)
 from sb3_ac_ext.monitoring.transitions import MAX_DIMS, Transitions, encoded_actions
 from sb3_ac_ext.monitoring.view import View
 
@@ -120,8 +126,7 @@ def _summary(steps: Transitions, starts: Floats) -> Bare | None:
 
 def _effects(state: Floats, actions: Floats, change: Floats) -> Floats:
     """Coefficients of the actions in a model of the change, shape (a, d)."""
-    centre, scale = state.mean(axis=0), state.std(axis=0)
-    inputs = with_products((state - centre) / np.where(scale > 0.0, scale, 1.0))
+    inputs = with_products(standardised(state))
     design = np.column_stack([inputs, actions, np.ones(len(actions))])
     return ridge(design, change)[inputs.shape[1] : -1]
 

@@ -112,6 +112,16 @@ def ridge(inputs: Array, targets: Array, strength: float = 1e-6) -> Floats:
     return weights
 
 
+def standardised(values: Array) -> Floats:
+    """Columns with mean 0 and standard deviation 1; those that do not vary are 0.
+
+    :param values: shape (n, d)
+    """
+    scale = values.std(axis=0)
+    centred: Floats = values - values.mean(axis=0)
+    return centred / np.where(scale > 1e-12, scale, 1.0)
+
+
 def with_products(inputs: Array) -> Floats:
     """The columns and all products of two of them, where there are ten rows for each.
 

@@ -36,11 +36,11 @@ from sb3_ac_ext.monitoring.detectors.networks import NetworkState
 from sb3_ac_ext.monitoring.detectors.parity import (
     ActionParity,
     LengthParity,
-    RewardParity,
     StartParity,
 )
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth, TiedCritics
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
+from sb3_ac_ext.monitoring.detectors.reward_parity import RewardParity
 from sb3_ac_ext.monitoring.detectors.scales import ObservationScale
 from sb3_ac_ext.monitoring.detectors.settings import OddSetting, settings_detectors
 from sb3_ac_ext.monitoring.detectors.stalled import FewUpdates, TinyUpdates

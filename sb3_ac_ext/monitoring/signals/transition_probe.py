@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sb3_ac_ext.monitoring.functional import explained_by, ridge, with_products
+from sb3_ac_ext.monitoring.functional import explained_by, ridge, standardised, with_products
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.transitions import Transitions
 from sb3_ac_ext.monitoring.view import View
@@ -64,14 +64,13 @@ class TransitionProbe(Signal):
     def _regress(self, steps: Transitions, keep: npt.NDArray[np.bool_], reading: Reading) -> None:
         observations = steps.observations[keep]
         change = steps.next_observations[keep] - observations
-        centre, scale = observations.mean(axis=0), observations.std(axis=0)
         spread = change.std(axis=0)
-        alive = spread > 1e-9 * np.maximum(1.0, np.abs(centre))
+        alive = spread > 1e-9 * np.maximum(1.0, np.abs(observations.mean(axis=0)))
         if not alive.any():
             return
         before = np.zeros_like(steps.actions)
         before[1:] = steps.actions[:-1]
-        state = with_products((observations - centre) / np.where(scale > 0.0, scale, 1.0))
+        state = with_products(standardised(observations))
         now, late = steps.actions[keep], before[keep]
         target = change[:, alive] / spread[alive]
         both = explained_by(target, state, now, late)
@@ -127,9 +126,7 @@ def _rewards(steps: Transitions, reading: Reading) -> None:
         rows = slice(_LAGS - lag, len(inside) - lag)
         parts = [steps.observations[rows][whole], steps.actions[rows][whole]]
         parts.append(steps.next_observations[rows][whole])
-        state = np.column_stack(parts)[:, :_MOST_FEATURES]
-        scale = state.std(axis=0)
-        state = (state - state.mean(axis=0)) / np.where(scale > 1e-12, scale, 1.0)
+        state = standardised(np.column_stack(parts)[:, :_MOST_FEATURES])
         found.append(explained_by(rewards, state, state**2))
     reading.put(probe__reward_r2=found[0], probe__late_reward_r2=max(found[1:]))
 

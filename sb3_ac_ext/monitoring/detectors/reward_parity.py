@@ -1,0 +1,217 @@
+"""Training and evaluation environments that pay different rewards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sb3_ac_ext.monitoring.detectors.base import fresh, require
+from sb3_ac_ext.monitoring.detectors.parity import Parity, newest
+from sb3_ac_ext.monitoring.history import Floats, History
+from sb3_ac_ext.monitoring.records import Finding, Severity
+
+_FAR = 50.0
+"""Times the evaluation's rewards: no shaping does that."""
+
+
+@dataclass(frozen=True)
+class RewardParity(Parity):
+    """Training pays on another scale, with another sign, with outliers or noise, or nothing.
+
+    Compared step by step with the canary, which plays nearly the same policy in an environment of
+    its own. Where training's environment changes rewards on purpose, give the canary the same
+    wrappers. Where actions alone explain the difference, only signs and outliers are judged.
+
+    :param ratio: of mean magnitudes, above 1
+    :param outlier: ratio of largest magnitudes where the medians agree
+    :param noise: ratio of standard deviations where the mean magnitudes agree within it
+    :param factor: ratio of median magnitudes that is one and the same in twice ``needed``
+        evaluations, above 1
+    :param transfer: error of training's rewards by actions in the evaluation, over that in
+        training, up to which actions explain the difference
+    """
+
+    ratio: float = 12.0
+    outlier: float = 20.0
+    noise: float = 4.0
+    factor: float = 1.5
+    transfer: float = 3.0
+
+    name = "reward_parity"
+    causes = {"reward_scale": 0.8}  # noqa: RUF012
+    advice = "compare the rewards of both environments for the same actions from the same seed"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("ratio", "outlier", "noise", "factor", "transfer"):
+            require(getattr(self, name) > 1.0, name, getattr(self, name), "more than 1")
+
+    def check(self, history: History) -> Finding | None:
+        with np.errstate(divide="ignore", invalid="ignore"):  # ratios may be 0
+            return self._judged(history)
+
+    def _judged(self, history: History) -> Finding | None:
+        by_action = self._paid_by_action(history)
+        found = None if by_action else self._constant(history)
+        found = found or self._sign(history) or self._outliers(history)
+        if found or by_action:
+            return found
+        return self._noise(history) or self._scale(history) or self._factor(history)
+
+    def _paid_by_action(self, history: History) -> bool:
+        """By the last evaluations that could tell: how rewards come about does not change."""
+        known = history.series("parity/reward_transfer", last=self.needed).values
+        return len(known) == self.needed and bool((known < self.transfer).all())
+
+    def _constant(self, history: History) -> Finding | None:
+        """By the newest evaluations that could compare single rewards."""
+        if not fresh(history, "parity/return_sign") and not fresh(history, "parity/reward_scale"):
+            return None
+        scale, spread, zeros, level = (
+            history.series(f"parity/reward_{name}", last=self.needed).values
+            for name in ("scale", "std", "zeros", "level")
+        )
+        if len(scale) < self.needed:
+            return None
+        median = history.series("parity/reward_median", last=self.needed).values
+        alike = self._near_one(level, 1.25) or self._near_one(median, 1.01)
+        paid = bool((history.series("episodes/return_mean").values != 0.0).any())
+        if (scale == 0.0).all() and not paid:
+            text, series = "training pays nothing where evaluation does", "scale"
+            causes = {"reward_constant": 0.95}
+        elif len(spread) == self.needed and (spread < 1e-6).all() and not alike:
+            text, series = "training pays the same at every step, evaluation does not", "std"
+            causes = {"reward_constant": 0.95}
+        elif len(zeros) == self.needed and (zeros > 0.8).all():
+            text = "nearly all of training's rewards are zero, the evaluation's are not"
+            series, causes = "zeros", {"reward_delay": 0.85, "reward_constant": 0.3}
+        else:
+            return None
+        value = float(history.series(f"parity/reward_{series}", last=1).values[-1])
+        severity = Severity.WARNING if series == "zeros" else Severity.CRITICAL
+        return self._found(history, text, f"parity/reward_{series}", value, 0.0, causes, severity)
+
+    def _near_one(self, ratios: Floats, factor: float) -> bool:
+        near = (ratios < factor) & (ratios > 1.0 / factor)
+        return len(ratios) == self.needed and bool(near.all())
+
+    def _sign(self, history: History) -> Finding | None:
+        signs = newest(history, "parity/return_sign", self.needed)
+        if signs is None or (signs > -4.0).any():
+            return None
+        turned = bool((history.series("parity/return_sign").values > 4.0).any())
+        return self._found(
+            history,
+            "training returns have the opposite sign of the evaluation's",
+            "parity/return_sign",
+            signs[-1],
+            -4.0,
+            {"environment_drift": 0.9, "reward_sign": 0.5} if turned else {"reward_sign": 0.95},
+            Severity.CRITICAL,
+        )
+
+    def _outliers(self, history: History) -> Finding | None:
+        scale = newest(history, "parity/reward_scale", self.needed)
+        largest = newest(history, "parity/reward_max", self.needed)
+        if scale is None or largest is None or (largest <= self.outlier).any():
+            return None
+        median = newest(history, "parity/reward_median", self.needed)
+        typical = scale if median is None else median
+        if not ((typical < self.noise) & (typical > 1.0 / self.noise)).all():
+            return None
+        text = f"training's largest reward is {largest[-1]:.3g} times the evaluation's"
+        causes = {"reward_outliers": 0.9}
+        return self._found(history, text, "parity/reward_max", largest[-1], self.outlier, causes)
+
+    def _factor(self, history: History) -> Finding | None:
+        """One and the same factor in every evaluation: units, whatever the policy does."""
+        factors = newest(history, "parity/reward_median", 2 * self.needed)
+        if factors is None or factors.min() <= 0.0 or factors.max() > 1.02 * factors.min():
+            return None
+        if abs(np.log(factors[-1])) < np.log(self.factor):
+            return None
+        for name in ("std", "max"):  # a policy may change the typical reward, a unit changes all
+            others = newest(history, f"parity/reward_{name}", self.needed)
+            if others is None or (np.abs(np.log(others / factors[-1])) > np.log(1.2)).any():
+                return None
+        return self._found(
+            history,
+            f"training pays {factors[-1]:.3g} times the evaluation's rewards in {len(factors)} "
+            "evaluations running",
+            "parity/reward_median",
+            factors[-1],
+            self.factor,
+            {"reward_scale": 0.4, "evaluation_mismatch": 0.8},
+        )
+
+    def _scale(self, history: History) -> Finding | None:
+        scale = newest(history, "parity/reward_scale", self.needed)
+        largest = newest(history, "parity/reward_max", self.needed)
+        if scale is None or largest is None:
+            return None
+        if not ((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all()):
+            return None
+        # another scale changes the largest reward too, at least by half as many decades
+        if (np.log(largest) / np.log(scale) < 0.5).any():
+            return None
+        first = history.series("parity/reward_scale").values[: self.needed]
+        changed = bool((np.abs(np.log(first)) < np.log(2.0)).all())
+        return self._found(
+            history,
+            f"training pays {scale[-1]:.3g} times the evaluation's rewards",
+            "parity/reward_scale",
+            scale[-1],
+            self.ratio if scale[-1] > 1.0 else 1.0 / self.ratio,
+            {"environment_drift": 0.9, "reward_scale": 0.5} if changed else {"reward_scale": 0.9},
+            Severity.CRITICAL if max(scale[-1], 1.0 / scale[-1]) > _FAR else Severity.WARNING,
+        )
+
+    def _noise(self, history: History) -> Finding | None:
+        spread = newest(history, "parity/reward_std", self.needed)
+        if spread is None:
+            return None
+        level = newest(history, "parity/reward_level", self.needed)
+        if level is None or (spread < self.noise).any():
+            return None
+        alike = ((level < self.noise) & (level > 1.0 / self.noise)).all()
+        if not alike and not self._cancels(history, level):
+            return None
+        return self._found(
+            history,
+            f"training's rewards vary {spread[-1]:.3g} times as much as the evaluation's around "
+            "the same mean",
+            "parity/reward_std",
+            spread[-1],
+            self.noise,
+            {"reward_noise": 0.9},
+        )
+
+    def _cancels(self, history: History, level: Floats) -> bool:
+        """Magnitudes grew, the mean and the largest reward did not: another scale changes all."""
+        scale = newest(history, "parity/reward_scale", self.needed)
+        largest = newest(history, "parity/reward_max", self.needed)
+        if scale is None or largest is None:
+            return False
+        return bool((scale > self.noise * np.maximum(np.abs(level), largest)).all())
+
+    def _found(
+        self,
+        history: History,
+        text: str,
+        series: str,
+        value: float,
+        threshold: float,
+        causes: dict[str, float],
+        severity: Severity = Severity.WARNING,
+    ) -> Finding:
+        return self.finding(
+            history,
+            severity,
+            text,
+            value,
+            threshold,
+            (series,),
+            since=int(history.series(series, last=self.needed).steps[0]),
+            causes={"evaluation_mismatch": 0.4, **causes},
+        )

@@ -6,6 +6,7 @@ before it is broken in the part that this one adds.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import gymnasium as gym
@@ -15,7 +16,7 @@ from gymnasium import spaces
 Step = tuple[np.ndarray, float, bool, bool, dict[str, Any]]
 
 
-class Probe(gym.Env[np.ndarray, Any]):
+class Probe(gym.Env[np.ndarray, Any], ABC):
     """One step per episode, one observation in [-1, 1], one action.
 
     :param continuous: a ``Box`` of one action in [-1, 1] instead of two discrete ones
@@ -43,11 +44,11 @@ class Probe(gym.Env[np.ndarray, Any]):
     def step(self, action: Any) -> Step:
         return self._observe(), self.reward(signed(action, self.action_space)), True, False, {}
 
+    @abstractmethod
     def reward(self, action: float) -> float:
         """
         :param action: in [-1, 1], discrete actions are -1 and 1
         """
-        raise NotImplementedError
 
     def action_masks(self) -> np.ndarray:
         """All actions are allowed; algorithms that mask actions ask for it."""

@@ -11,8 +11,9 @@ import numpy as np
 import torch as th
 
 from sb3_ac_ext.faults.base import ON_POLICY, Fault, Kind
+from sb3_ac_ext.faults.buffer import Methods
 from sb3_ac_ext.faults.overriding import overridden
-from sb3_ac_ext.faults.rollout_data import Methods, computed, rollout_fault
+from sb3_ac_ext.faults.rollout_data import computed, rollout_fault
 
 
 def _shuffle_advantages(buffer: Any, *_: Any) -> None:

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch as th
 
 from sb3_ac_ext.faults.base import OFF_POLICY, Fault, Kind
+from sb3_ac_ext.faults.buffer import BufferFault, Methods
 from sb3_ac_ext.faults.overriding import overridden
-from sb3_ac_ext.faults.rollout_data import Methods, delayed
+from sb3_ac_ext.faults.rollout_data import delayed
 
 _COLUMNS = ("obs", "next_obs", "action", "reward", "done", "infos")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplayFault(Fault):
-    """A fault of ``model.replay_buffer``.
-
-    :param methods: called with model and severity; what replaces the buffer's methods
-    """
-
-    methods: Callable[[Any, float], Methods]
-
-    def patch(self, model: Any, severity: float) -> AbstractContextManager[None]:
-        return overridden(model.replay_buffer, **self.methods(model, severity))
 
 
 class TerminalObservationLost(Fault):
@@ -129,8 +116,9 @@ def _permuted(tensor: th.Tensor) -> th.Tensor:
 
 def _fault(
     name: str, summary: str, methods: Any, cause: str = "buffer_corrupted", **knobs: Any
-) -> ReplayFault:
-    return ReplayFault(
+) -> BufferFault:
+    return BufferFault(
+        buffer="replay_buffer",
         name=name,
         component="replay buffer",
         cause=cause,

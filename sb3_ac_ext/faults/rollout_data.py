@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch as th
 
-from sb3_ac_ext.faults.base import ON_POLICY, Fault, Kind
-from sb3_ac_ext.faults.overriding import overridden
+from sb3_ac_ext.faults.base import ON_POLICY, Kind
+from sb3_ac_ext.faults.buffer import BufferFault, Methods
 
-Methods = dict[str, Callable[..., Any]]
 _COLUMNS = ("obs", "action", "reward", "episode_start", "value", "log_prob")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RolloutFault(Fault):
-    """A fault of ``model.rollout_buffer``.
-
-    :param methods: called with model and severity; what replaces the buffer's methods
-    """
-
-    methods: Callable[[Any, float], Methods]
-
-    def patch(self, model: Any, severity: float) -> AbstractContextManager[None]:
-        return overridden(model.rollout_buffer, **self.methods(model, severity))
 
 
 def stored(column: str, change: Callable[[Any, float], Callable[[Any], Any]]) -> Any:
@@ -121,8 +105,9 @@ def _permuted(tensor: th.Tensor) -> th.Tensor:
     return tensor[th.as_tensor(order, device=tensor.device)]
 
 
-def rollout_fault(cause: str, name: str, summary: str, methods: Any, **knobs: Any) -> RolloutFault:
-    return RolloutFault(
+def rollout_fault(cause: str, name: str, summary: str, methods: Any, **knobs: Any) -> BufferFault:
+    return BufferFault(
+        buffer="rollout_buffer",
         name=name,
         component="rollout buffer",
         cause=cause,

@@ -22,7 +22,6 @@ class BoundaryCounts:
     :param ends: ends of episodes seen
     :param old_resets: of these, those after which the reset returned the terminal observation
     :param distinct_old: different observations that such resets returned
-    :param distinct_ends: different terminal observations
     :param no_terminal: ends without ``terminal_observation``
     :param resets: resets compared over workers, the k-th of each with the k-th of all others
     :param twin_resets: of these, those equal to another worker's
@@ -36,7 +35,6 @@ class BoundaryCounts:
     ends: int = 0
     old_resets: int = 0
     distinct_old: int = 0
-    distinct_ends: int = 0
     no_terminal: int = 0
     resets: int = 0
     twin_resets: int = 0
@@ -54,7 +52,6 @@ class Boundaries:
     def __init__(self, n_envs: int) -> None:
         self._pending: dict[int, bytes] = {}
         self._resets: list[list[bytes]] = [[] for _ in range(n_envs)]
-        self._ends: set[bytes] = set()
         self._old_ends: set[bytes] = set()
         self._first: list[Any] = []
         self._last: deque[Any] = deque(maxlen=_STARTS)
@@ -103,8 +100,6 @@ class Boundaries:
             self._old += 1
             if len(self._old_ends) < _RESETS:
                 self._old_ends.add(row_bytes(raw_obs, worker))
-        if len(self._ends) < _RESETS:
-            self._ends.add(last)
 
     def counts(self) -> BoundaryCounts:
         rounds = min(len(resets) for resets in self._resets) if len(self._resets) > 1 else 0
@@ -118,7 +113,6 @@ class Boundaries:
             ends=self._n_ends,
             old_resets=self._old,
             distinct_old=len(self._old_ends),
-            distinct_ends=len(self._ends),
             no_terminal=self._missing,
             resets=rounds * len(self._resets),
             twin_resets=twins,

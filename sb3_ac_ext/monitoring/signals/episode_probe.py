@@ -18,9 +18,8 @@ class EpisodeProbe(Signal):
 
     ``probe/starts`` first steps of episodes, ``probe/stale_starts`` those that returned the reset's
     observation again. ``probe/ends``, ``probe/old_resets``: ends after which the reset returned the
-    terminal observation, ``probe/distinct_old`` how many different ones that were,
-    ``probe/distinct_ends`` how many different terminal observations there
-    were (at most 20 are counted), ``probe/no_terminal`` ends without ``terminal_observation``.
+    terminal observation, ``probe/distinct_old`` how many different ones that were (at most 20),
+    ``probe/no_terminal`` ends without ``terminal_observation``.
     ``probe/resets`` resets compared across workers, ``probe/twin_resets`` those equal to another
     worker's of the same number, ``probe/distinct_resets``.
     ``probe/reset_shift``: largest change of a mean reset observation from the first 20 resets to
@@ -58,7 +57,6 @@ class EpisodeProbe(Signal):
             probe__ends=found.ends,
             probe__old_resets=found.old_resets,
             probe__distinct_old=found.distinct_old,
-            probe__distinct_ends=found.distinct_ends,
             probe__no_terminal=found.no_terminal,
             probe__resets=found.resets,
             probe__twin_resets=found.twin_resets,

@@ -26,6 +26,7 @@ from stable_baselines3.common.vec_env import (
     is_vecenv_wrapped,
 )
 
+from sb3_ac_ext import workers
 from sb3_ac_ext.config import Component, EnvironmentConfig
 from sb3_ac_ext.lookup import import_module, nearest
 
@@ -116,7 +117,7 @@ class EnvFactory:
         """Close all environments made, those of copies of this factory too."""
         while self.made:
             with suppress(Exception):  # a worker that died closes with an error
-                self.made.pop().close()
+                workers.close(self.made.pop())
 
     def in_process(self) -> EnvFactory:
         """The same without worker processes."""

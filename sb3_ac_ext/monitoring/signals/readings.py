@@ -46,7 +46,8 @@ class Readings:
     def enter(self, stack: ExitStack, model: Any) -> None:
         """:param stack: keeps every signal's ``around_update`` open"""
         for signal in self._due:
-            self._ask(signal, lambda s: stack.enter_context(s.around_update(model)))
+            if type(signal).around_update is not Signal.around_update:
+                self._ask(signal, lambda s: stack.enter_context(s.around_update(model)))
 
     def collect(self, view: View) -> Reading:
         reading = Reading()

@@ -142,7 +142,7 @@ FAULTS = (
     NoTimeoutBootstrap(
         name="no_timeout_bootstrap",
         component="rollout buffer",
-        cause=_CAUSE,
+        cause="time_limit_handling",
         kind=Kind.DEFECT,
         summary="the value of the last state is not added to the reward at a time limit",
         algos=ON_POLICY,

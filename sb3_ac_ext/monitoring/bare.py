@@ -34,25 +34,26 @@ class Bare:
     """How the bare environment answers.
 
     :param effects: shape (a, d), change of an observation entry per half range of an action, or by
-        a choice over the first
+        a choice over the first; ``None`` where actions explain less than a hundredth of the change
     :param spread: shape (d,), standard deviation of the changes
     :param starts: first observations of episodes, shape (n, d)
     :param roughness: of its observations, as ``observations/roughness``; ``None`` for still ones
+    :param constant: observation entries that never change
     """
 
-    effects: Floats
+    effects: Floats | None
     spread: Floats
     starts: Floats
     roughness: float | None
+    constant: int
 
 
 def play_bare(train_env: Any, only_gymnasium: bool = False) -> Bare | None:
     """Random actions in ``gym.make(spec.id)``.
 
     :param only_gymnasium: make no environment of another package: one may be all that there can be
-    :return: ``None`` without a registered spec, for observations that are no vectors, where actions
-        explain less than a hundredth of the next observation, where the environment does not take
-        random actions, and where it is too slow
+    :return: ``None`` without a registered spec, for observations that are no vectors, where nothing
+        moves, where the environment does not take random actions, and where it is too slow
     """
     space = train_env.observation_space
     if not isinstance(space, spaces.Box) or len(space.shape) != 1 or space.shape[0] > MAX_DIMS:
@@ -118,10 +119,14 @@ def _summary(steps: Transitions, starts: Floats) -> Bare | None:
         return None
     actions, state = steps.actions[keep], steps.observations[keep]
     target = change[:, alive] / change[:, alive].std(axis=0)
-    if explained_by(target, state, actions) - explained_by(target, state) < _LEAST_GAIN:
-        return None
-    effects = _effects(state, actions, change)
-    return Bare(effects, change.std(axis=0), starts, roughness(state, change))
+    gain = explained_by(target, state, actions) - explained_by(target, state)
+    return Bare(
+        effects=_effects(state, actions, change) if gain >= _LEAST_GAIN else None,
+        spread=change.std(axis=0),
+        starts=starts,
+        roughness=roughness(state, change),
+        constant=int(np.sum(steps.observations.reshape(-1, len(alive)).std(axis=0) <= 1e-12)),
+    )
 
 
 def _effects(state: Floats, actions: Floats, change: Floats) -> Floats:
@@ -141,6 +146,8 @@ def action_effect(view: View, bare: Bare) -> float | None:
     :return: ``None`` while there are too few steps or episodes, where observations are normalised
         in the buffer, where some action hardly varies, and where no entry can be compared
     """
+    if bare.effects is None:
+        return None
     steps, resets = view.transitions, view.window.boundaries.first_starts
     if steps is None or _normalised(view.model) or len(resets) < _LEAST_STARTS:
         return None

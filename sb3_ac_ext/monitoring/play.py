@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
 from sb3_ac_ext.monitoring.boundaries import row_bytes
+from sb3_ac_ext.monitoring.exploring import exploring
 
 Floats = npt.NDArray[np.float64]
 _MOST_STEPS = 4000
@@ -41,7 +43,7 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
     :param model: whose policy acts
     :param env: seeded anew
     :param episodes: at least this many finish
-    :param deterministic: the greedy action, or a sampled one
+    :param deterministic: the greedy action, or one with all noise of training
     :param seed: of the environment
     """
     env.seed(seed)
@@ -60,15 +62,16 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
             rewards.append(step["rewards"].copy())
             actions.append(step["actions"])
 
-    returns, lengths = _evaluator(model)(
-        model,
-        env,
-        n_eval_episodes=episodes,
-        deterministic=deterministic,
-        return_episode_rewards=True,
-        warn=False,
-        callback=note,
-    )
+    with nullcontext(model) if deterministic else exploring(model, env.num_envs) as actor:
+        returns, lengths = _evaluator(model)(
+            actor,
+            env,
+            n_eval_episodes=episodes,
+            deterministic=deterministic,
+            return_episode_rewards=True,
+            warn=False,
+            callback=note,
+        )
     return Play(
         returns=np.asarray(returns, dtype=np.float64),
         lengths=np.asarray(lengths, dtype=np.float64),

@@ -16,6 +16,7 @@ DATA: dict[str, Cause] = {
             "advantage_computation",
             "policy_update_sign",
             "critic_not_updated",
+            "time_limit_handling",
         ),
     ),
     "sample_corrupted": Cause(
@@ -48,7 +49,13 @@ DATA: dict[str, Cause] = {
         "sync_envs_normalization before each evaluation; training=False, norm_reward=False on the "
         "evaluation's VecNormalize",
         3,
-        ("evaluation_mismatch", "deterministic_mode_collapse"),
+        (
+            "evaluation_mismatch",
+            "deterministic_mode_collapse",
+            "reward_constant",
+            "reward_scale",
+            "reward_noise",
+        ),
     ),
     "evaluation_mismatch": Cause(
         "evaluation and training environments differ",

@@ -46,7 +46,7 @@ ENVIRONMENT: dict[str, Cause] = {
         "one worker answers to actions unlike the others",
         "compare that worker's environment (version, action wrapper, sign) with the others'",
         2,
-        DYNAMICS,
+        (*DYNAMICS, "worker_reward_scale"),
     ),
     "worker_seeding": Cause(
         "workers share one seed and play the same episodes",
@@ -141,7 +141,7 @@ ENVIRONMENT: dict[str, Cause] = {
         "check the sensors or wrappers behind these entries; drop entries that are constant by "
         "design",
         2,
-        ("critic_not_learning", "hard_task", "observation_noise", "no_learning_signal"),
+        (*DYNAMICS, "observation_noise", "reward_delay", "action_path", "environment_drift"),
     ),
     "observation_stale": Cause(
         "observations are one step old",
@@ -157,7 +157,8 @@ ENVIRONMENT: dict[str, Cause] = {
     ),
     "time_limit_handling": Cause(
         "ends by time limit and by termination are mixed up",
-        "return truncated=True only at the time limit, terminated=True only at a real end",
+        "return truncated=True only at the time limit, terminated=True only at a real end, and "
+        "bootstrap the value of the last state at the first",
         3,
         ("critic_not_learning", "hard_task", "q_overestimation", "episode_ends"),
     ),
@@ -166,7 +167,7 @@ ENVIRONMENT: dict[str, Cause] = {
         "check what terminated and truncated mean in step(), and that TimeLimit wraps the "
         "environment",
         2,
-        (*DYNAMICS, "evaluation_mismatch"),
+        (*DYNAMICS, "evaluation_mismatch", "reward_noise"),
     ),
     "reset_broken": Cause(
         "reset() does not begin a new episode: it returns the old state",

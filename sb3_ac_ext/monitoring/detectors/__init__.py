@@ -41,7 +41,7 @@ from sb3_ac_ext.monitoring.detectors.parity import (
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth, TiedCritics
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
 from sb3_ac_ext.monitoring.detectors.reward_parity import RewardParity
-from sb3_ac_ext.monitoring.detectors.scales import ObservationScale
+from sb3_ac_ext.monitoring.detectors.scales import DeadObservations, ObservationScale
 from sb3_ac_ext.monitoring.detectors.settings import OddSetting, settings_detectors
 from sb3_ac_ext.monitoring.detectors.stalled import FewUpdates, TinyUpdates
 from sb3_ac_ext.monitoring.detectors.transitions import (
@@ -60,6 +60,7 @@ __all__ = [
     "CanaryGap",
     "ClippedActions",
     "DeadAction",
+    "DeadObservations",
     "Detector",
     "EntropyCollapse",
     "EntropyDominates",
@@ -142,6 +143,7 @@ def default_detectors() -> list[Detector]:
         StartParity(),
         LengthParity(),
         ObservationScale(),
+        DeadObservations(),
         NetworkState(),
         TinyUpdates(),
         FewUpdates(),

@@ -10,21 +10,19 @@ from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
-_SERIES = ("canary/train_p_value", "canary/train_effect_size", "canary/return_mean")
-
 
 @dataclass(frozen=True)
 class CanaryGap(Detector):
-    """Canary and training returns differ: Mann-Whitney p below ``alpha`` with a large effect,
+    """Evaluation and training returns differ though the policy acts alike, or the greedy policy
+    falls behind the one that samples: Mann-Whitney p below ``alpha`` with a large effect,
     repeatedly.
 
-    Worse canary: the deterministic policy, or the evaluation environment, loses what exploration
-    earns. Where its stochastic twin, in the same environment, is better (p below 0.01, effect above
-    0.5 in one of the last evaluations), the policy relies on its noise, as young policies do: only
-    noted. Better canary:
-    exploration noise hides a good policy; that is normal while learning and only noted, after one
-    evaluation more. Judged in the second half of the budget, on ``needed`` evaluations running,
-    with at least ten episodes on either side.
+    *Worse in evaluation*, acting as in training: only the environments differ, and what was learnt
+    since the training episodes: a warning. *Better*: the policy has learnt since, or is evaluated
+    on something easier: noted, after one evaluation more. *Greedy worse* than sampled, in the same
+    environment: the policy relies on its noise, as young policies do; *greedy better*: exploration
+    hides a good policy, which is normal while learning; either is noted. Judged in the second half
+    of the budget, on ``needed`` evaluations running, with at least ten episodes on either side.
 
     :param alpha: of one look; ``needed`` looks must agree
     :param effect: rank-biserial, in (0, 1)
@@ -39,10 +37,10 @@ class CanaryGap(Detector):
     needed: int = 2
 
     name = "canary_gap"
-    causes = {"evaluation_mismatch": 0.6, "deterministic_mode_collapse": 0.4}  # noqa: RUF012
+    causes = {"evaluation_mismatch": 0.6}  # noqa: RUF012
     advice = (
-        "compare the wrappers of both environments and their VecNormalize statistics; if they "
-        "agree, the policy relies on its noise: evaluate with deterministic=False or anneal it"
+        "compare the wrappers of both environments and their VecNormalize statistics; if the "
+        "policy relies on its noise, evaluate with deterministic=False or anneal it"
     )
 
     def __post_init__(self) -> None:
@@ -53,39 +51,58 @@ class CanaryGap(Detector):
 
     def check(self, history: History) -> Finding | None:
         progress = history.progress
-        if not fresh(history, _SERIES[0]) or (progress is not None and progress < 0.5):
+        if not fresh(history, "canary/return_mean") or (progress is not None and progress < 0.5):
             return None
-        worse = history.series(_SERIES[1], last=1).values[-1] < 0.0
-        needed = self.needed if worse else self.needed + 1
-        p_values = history.series(_SERIES[0], last=needed)
-        effects = history.series(_SERIES[1], last=needed).values * (-1.0 if worse else 1.0)
-        if len(p_values) < needed or (p_values.values >= self.alpha).any():
+        return self._environments(history) or self._noise(history)
+
+    def _environments(self, history: History) -> Finding | None:
+        sign = self._differs(history, "train_p_value", "train_effect_size", "train_gap")
+        if sign == 0:
             return None
-        if not (effects > self.effect).all():
+        text = "evaluation, acting as in training, returns {gap:.4g} {side} than training"
+        return self._found(
+            history, sign, "train_", text, self.causes if sign < 0 else {"evaluation_mismatch": 0.2}
+        )
+
+    def _noise(self, history: History) -> Finding | None:
+        sign = self._differs(history, "p_value", "effect_size", "gap")
+        if sign == 0:
             return None
-        gap = history.series("canary/train_gap", last=1).values[-1]
+        cause = "deterministic_mode_collapse" if sign < 0 else "exploration_masks_policy"
+        text = "the greedy policy returns {gap:.4g} {side} than the one that explores"
+        return self._found(history, sign, "", text, {cause: 0.6})
+
+    def _differs(self, history: History, p_value: str, effect: str, gap: str) -> int:
+        """-1 for worse, 1 for better, 0 for neither."""
+        last = history.series(f"canary/{effect}", last=1).values
+        if not fresh(history, f"canary/{p_value}") or not len(last):
+            return 0
+        sign = -1 if last[0] < 0.0 else 1
+        needed = self.needed if sign < 0 else self.needed + 1
+        p_values = history.series(f"canary/{p_value}", last=needed).values
+        effects = history.series(f"canary/{effect}", last=needed).values * sign
+        if len(p_values) < needed or (p_values >= self.alpha).any():
+            return 0
         seen = history.series("episodes/return_mean").finite().values
-        if len(seen) and abs(gap) < self.material * np.ptp(seen):
-            return None
-        causes = self.causes
-        if not worse:
-            causes = {"exploration_masks_policy": 0.6}
-        elif _worse_than_twin(history, needed):
-            causes = {"deterministic_mode_collapse": 0.6}
+        least = self.material * float(np.ptp(seen)) if len(seen) else 0.0
+        size = abs(history.series(f"canary/{gap}", last=1).values[-1])
+        return sign if (effects > self.effect).all() and size >= least else 0
+
+    def _found(
+        self, history: History, sign: int, prefix: str, text: str, causes: dict[str, float]
+    ) -> Finding:
+        gap = history.series(f"canary/{prefix}gap", last=1).values[-1]
+        p_values = history.series(f"canary/{prefix}p_value", last=self.needed + (sign > 0))
+        side = "less" if sign < 0 else "more"
+        warned = sign < 0 and prefix == "train_"
         return self.finding(
             history,
-            Severity.WARNING if "evaluation_mismatch" in causes else Severity.INFO,
-            f"the canary is {abs(gap):.4g} {'below' if worse else 'above'} the training return "
-            f"in {needed} evaluations running (p {p_values.values[-1]:.1g})",
-            float(-effects[-1] if worse else effects[-1]),
-            -self.effect if worse else self.effect,
-            (*_SERIES, "episodes/return_mean"),
+            Severity.WARNING if warned else Severity.INFO,
+            f"{text.format(gap=abs(gap), side=side)} in {len(p_values)} evaluations running "
+            f"(p {p_values.values[-1]:.1g})",
+            float(history.series(f"canary/{prefix}effect_size", last=1).values[-1]),
+            sign * self.effect,
+            (f"canary/{prefix}p_value", f"canary/{prefix}effect_size", "episodes/return_mean"),
             since=int(p_values.steps[0]),
             causes=causes,
         )
-
-
-def _worse_than_twin(history: History, evaluations: int) -> bool:
-    p_values = history.series("canary/p_value", last=evaluations).values
-    effects = history.series("canary/effect_size", last=evaluations).values
-    return bool(((p_values < 0.01) & (effects < -0.5)).any())

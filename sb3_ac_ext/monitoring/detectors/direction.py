@@ -49,7 +49,7 @@ class Untrained(Detector):
             if trained is not None and trained < self.share:
                 text = f"an optimizer trains only {trained:.0%} of the parameters of the {net}"
                 return self._found(history, net, text, trained, f"probe/{net}_trained_share")
-            if last.values.get(f"probe/{net}_change") == 0.0 and not _no_gradient(history, net):
+            if last.values.get(f"probe/{net}_change") == 0.0 and not _needs_none(history, net):
                 text = f"no parameter of the {net} has moved since the last snapshot"
                 return self._found(history, net, text, 0.0, f"probe/{net}_change")
         return None
@@ -71,9 +71,12 @@ class Untrained(Detector):
         )
 
 
-def _no_gradient(history: History, net: str) -> bool:
-    """Whether the loss itself does not depend on the network."""
-    return bool((history.series(f"probe/{net}_has_gradient", last=1).values == 0.0).any())
+def _needs_none(history: History, net: str) -> bool:
+    """Whether the loss itself does not depend on the network, and nothing says that it should."""
+    if not (history.series(f"probe/{net}_has_gradient", last=1).values == 0.0).any():
+        return False
+    advantages = history.series("advantages/std", last=1).values
+    return net not in POLICIES or not (advantages > 1e-6).any()
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
-from sb3_ac_ext.monitoring.history import History
+from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.learning import improved
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
@@ -136,18 +138,22 @@ class NarrowPolicy(Detector):
 
 @dataclass(frozen=True)
 class EntropyDominates(Detector):
-    """SAC's entropy bonus per step outweighs the whole Q-value, and goes on doing so.
+    """SAC's entropy bonus outweighs what the task pays, and goes on doing so.
 
-    ``q/entropy_share`` above ``share`` in each of the last ``needed`` snapshots after ``after`` of
-    the budget, while the coefficient does not fall.
+    In each of the last ``needed`` snapshots after ``after`` of the budget, while the coefficient
+    does not fall: the bonus of one step is above ``share`` of the mean |Q|; or it is above
+    ``times`` the mean |reward|, and the policy acts uniformly at random, its entropy within 0.1 of
+    its largest, ln 2, in every dimension.
 
     :param share: of the mean |Q|, positive
+    :param times: the mean |reward|, positive
     :param after: share of the budget, in [0, 1)
     :param needed: snapshots running, at least 1
     :raises ValueError: for values out of range
     """
 
     share: float = 1.0
+    times: float = 5.0
     after: float = 0.3
     needed: int = 4
 
@@ -157,6 +163,7 @@ class EntropyDominates(Detector):
 
     def __post_init__(self) -> None:
         require(self.share > 0.0, "share", self.share, "a positive number")
+        require(self.times > 0.0, "times", self.times, "a positive number")
         require(0.0 <= self.after < 1.0, "after", self.after, "a share in [0, 1)")
         require(self.needed >= 1, "needed", self.needed, "at least 1")
 
@@ -165,20 +172,38 @@ class EntropyDominates(Detector):
         series = history.series("q/entropy_share", last=self.needed)
         if not fresh(history, "q/entropy_share") or len(series) < self.needed:
             return None
-        if progress is None or progress < self.after or (series.values < self.share).any():
+        if progress is None or progress < self.after:
             return None
         alpha = history.series("hyper/ent_coef", last=self.needed).values
-        if not len(alpha) or alpha[-1] < 0.98 * alpha[0]:  # it is on its way down
+        if len(alpha) < self.needed or alpha[-1] < 0.98 * alpha[0]:  # it is on its way down
             return None
+        if (series.values >= self.share).all():
+            over, value, bound = "Q-value", series.values[-1], self.share
+        else:
+            over, value, bound = "reward", self._over_rewards(history, alpha), self.times
+            if value < bound:
+                return None
         return self.finding(
             history,
             Severity.WARNING,
-            f"the entropy bonus of one step is {series.values[-1]:.2g} times the mean Q-value",
-            series.values[-1],
-            self.share,
-            ("q/entropy_share", "hyper/ent_coef"),
+            f"the entropy bonus of one step is {value:.2g} times the mean {over}",
+            value,
+            bound,
+            ("q/entropy_share", "hyper/ent_coef", "policy/entropy"),
             since=int(series.steps[0]),
         )
+
+    def _over_rewards(self, history: History, alpha: Floats) -> float:
+        """The least of the last snapshots' ratios, 0 where the policy is not uniform."""
+        entropy = history.series("policy/entropy", last=self.needed).values
+        paid = history.rows("rewards/worker_abs_mean", self.needed)
+        size = history.info.action_size
+        if size is None or min(len(entropy), len(paid)) < self.needed:
+            return 0.0
+        if (entropy < size * (np.log(2.0) - 0.1)).any():
+            return 0.0
+        rewards = np.array([np.mean(row) for _, row in paid])
+        return float(np.min(alpha * entropy / np.maximum(rewards, 1e-12)))
 
 
 @dataclass(frozen=True)
@@ -192,7 +217,7 @@ class TemperatureRuns(Detector):
     :raises ValueError: for values out of range
     """
 
-    factor: float = 1.5
+    factor: float = 4.0
     needed: int = 10
 
     name = "temperature_runs"

@@ -87,6 +87,15 @@ def exact_invariants() -> list[Invariant]:
         _stored("action"),
         _stored("clipped", "log_prob_mismatch"),
         _stored("reward"),
+        _exact(
+            "timeout_reward",
+            "timeout_reward_error",
+            "at time limits the buffer's reward is not reward + gamma V(last state): off by up to "
+            "{value}",
+            {"time_limit_handling": 0.95},
+            "let infos[i]['TimeLimit.truncated'] and ['terminal_observation'] reach the algorithm",
+            1e-4,
+        ),
         _stored("start"),
         _stored("done"),
         _stored("timeout", "time_limit_handling", severity=Severity.WARNING),
@@ -105,6 +114,15 @@ def exact_invariants() -> list[Invariant]:
             "{value}",
             {"network_mode": 0.95},
             "remove dropout or batch norm from the policy",
+            severity=Severity.WARNING,
+        ),
+        _exact(
+            "action_mode",
+            "action_mode_error",
+            "the policy acts in one mode and learns in another: its actions differ by up to "
+            "{value}",
+            {"network_mode": 0.95},
+            "remove dropout or batch norm from the actor",
             severity=Severity.WARNING,
         ),
         _exact(

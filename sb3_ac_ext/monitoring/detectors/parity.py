@@ -17,6 +17,26 @@ def newest(history: History, name: str, needed: int) -> Floats | None:
     return series.values
 
 
+def endless(history: History, ratio: float) -> float:
+    """How many times longer an episode of training runs already than the evaluation's ever took,
+    in the last evaluation; 0 below ``ratio``."""
+    evaluated = history.series("canary/length_mean")
+    if not len(evaluated) or not history.has("probe/running"):
+        return 0.0
+    running = history.series("probe/running")
+    now = running.values[running.steps <= evaluated.steps[-1]]
+    times = float(now[-1] / evaluated.values.max()) if len(now) else 0.0
+    return times if times > ratio else 0.0
+
+
+def elsewhere(history: History, ratio: float = 6.0) -> bool:
+    """Whether episodes of training and evaluation are so unlike in length that their rewards come
+    from other states."""
+    ratios = history.series("parity/length_ratio", last=1).values
+    unlike = bool(((ratios > ratio) | (ratios < 1.0 / ratio)).any())
+    return unlike or endless(history, ratio) > 0.0
+
+
 @dataclass(frozen=True)
 class Parity(Detector):
     """Training and evaluation differ in each of the last evaluations.
@@ -119,7 +139,8 @@ class LengthParity(Parity):
 
     A policy that improves fast plays longer, or shorter, than its last episodes: hence a large
     ratio and a small p. Longer episodes in training than in the evaluation are a failing evaluation
-    rather than missing ends.
+    rather than missing ends; unless none ends at all. Where all of both are of one length each,
+    time limits differ.
 
     :param ratio: of mean lengths, above 1
     :param fixed_ratio: the same where all training episodes are equally short, as no policy's are
@@ -141,12 +162,34 @@ class LengthParity(Parity):
         require(0.0 < self.alpha < 1.0, "alpha", self.alpha, "a probability in (0, 1)")
 
     def check(self, history: History) -> Finding | None:
+        return self._endless(history) or self._lengths(history)
+
+    def _endless(self, history: History) -> Finding | None:
+        if not fresh(history, "canary/length_mean"):
+            return None
+        finished = history.series("probe/finished", last=1).values
+        times = endless(history, 2.0 * self.ratio)
+        if not times or not len(finished) or finished[0] > 1.0:
+            return None
+        return self.finding(
+            history,
+            Severity.CRITICAL,
+            f"no episode of training ends: one has run {times:.3g} times as long as any evaluation",
+            times,
+            2.0 * self.ratio,
+            ("probe/running", "canary/length_mean"),
+            since=0,
+            causes={"episode_ends": 0.95},
+        )
+
+    def _lengths(self, history: History) -> Finding | None:
         ratios = newest(history, "parity/length_ratio", self.needed)
         p_values = newest(history, "parity/length_p", self.needed)
         if ratios is None or p_values is None or (p_values > self.alpha).any():
             return None
         shorter = bool((ratios < 1.0).all())
-        bound = self.fixed_ratio if shorter and _all_of_one_length(history) else self.ratio
+        fixed = _all_of_one_length(history) and (shorter or _evaluated_alike(history, self.needed))
+        bound = self.fixed_ratio if fixed else self.ratio
         if not ((ratios > bound).all() or (ratios < 1.0 / bound).all()):
             return None
         return self.finding(
@@ -159,6 +202,11 @@ class LengthParity(Parity):
             since=int(history.series("parity/length_ratio", last=self.needed).steps[0]),
             causes=self.causes if ratios[-1] < 1.0 else {"evaluation_mismatch": 0.7},
         )
+
+
+def _evaluated_alike(history: History, evaluations: int) -> bool:
+    spread = history.series("canary/length_std", last=evaluations).values
+    return len(spread) == evaluations and bool((spread == 0.0).all())
 
 
 def _all_of_one_length(history: History) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sb3_ac_ext.monitoring.detectors.base import fresh, require
-from sb3_ac_ext.monitoring.detectors.parity import Parity, newest
+from sb3_ac_ext.monitoring.detectors.parity import Parity, elsewhere, newest
 from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
@@ -20,8 +20,9 @@ class RewardParity(Parity):
     """Training pays on another scale, with another sign, with outliers or noise, or nothing.
 
     Compared step by step with the canary, which plays nearly the same policy in an environment of
-    its own. Where training's environment changes rewards on purpose, give the canary the same
-    wrappers. Where actions alone explain the difference, only signs and outliers are judged.
+    its own, and only while episodes are of like lengths in both. Where training's environment
+    changes rewards on purpose, give the canary the same wrappers. Where actions alone explain the
+    difference, only signs and outliers are judged.
 
     :param ratio: of mean magnitudes, above 1
     :param outlier: ratio of largest magnitudes where the medians agree
@@ -52,6 +53,8 @@ class RewardParity(Parity):
             return self._judged(history)
 
     def _judged(self, history: History) -> Finding | None:
+        if elsewhere(history):
+            return None
         by_action = self._paid_by_action(history)
         found = None if by_action else self._constant(history)
         found = found or self._sign(history) or self._outliers(history)
@@ -152,6 +155,9 @@ class RewardParity(Parity):
             return None
         if not ((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all()):
             return None
+        far = max(scale[-1], 1.0 / scale[-1]) > _FAR
+        if not far and not self._lasts(history):
+            return None
         # another scale changes the largest reward too, at least by half as many decades
         if (np.log(largest) / np.log(scale) < 0.5).any():
             return None
@@ -164,8 +170,15 @@ class RewardParity(Parity):
             scale[-1],
             self.ratio if scale[-1] > 1.0 else 1.0 / self.ratio,
             {"environment_drift": 0.9, "reward_scale": 0.5} if changed else {"reward_scale": 0.9},
-            Severity.CRITICAL if max(scale[-1], 1.0 / scale[-1]) > _FAR else Severity.WARNING,
+            Severity.CRITICAL if far else Severity.WARNING,
         )
+
+    def _lasts(self, history: History) -> bool:
+        """Beyond the ratio in twice as many evaluations: a few episodes may pay that much less."""
+        scale = newest(history, "parity/reward_scale", 2 * self.needed)
+        if scale is None:
+            return False
+        return bool((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all())
 
     def _noise(self, history: History) -> Finding | None:
         spread = newest(history, "parity/reward_std", self.needed)

@@ -1,4 +1,4 @@
-"""Rewards and observations on a scale that networks do not cope with."""
+"""Observations that networks cannot learn from: on a scale too large, or dead."""
 
 from __future__ import annotations
 
@@ -57,3 +57,44 @@ class ObservationScale(Detector):
         grown = history.series(name).values[0] < 0.1 * bound
         severity = Severity.INFO if grown else Severity.WARNING
         return self.finding(history, severity, text, value, bound, (name,), since=since)
+
+
+@dataclass(frozen=True)
+class DeadObservations(Detector):
+    """Entries of the observation never change, though they do in the registered environment.
+
+    More entries are constant in every snapshot so far than under random actions in the bare
+    environment of as many entries; or all are, whatever there is to compare with.
+
+    :param needed: snapshots, at least 2
+    :raises ValueError: for fewer
+    """
+
+    needed: int = 4
+
+    name = "dead_observations"
+    causes = {"observation_dead": 0.95}  # noqa: RUF012
+    advice = "look at the observations of one episode: sensors, wrappers, what fills these entries"
+
+    def __post_init__(self) -> None:
+        require(self.needed >= 2, "needed", self.needed, "at least 2")
+
+    def check(self, history: History) -> Finding | None:
+        dead = history.series("observations/constant_dims")
+        size = history.series("observations/dims", last=1).values
+        if not fresh(history, "observations/constant_dims") or len(dead) < self.needed:
+            return None
+        least, everything = float(dead.values.min()), bool(dead.values.min() == size[0])
+        bare = history.series("parity/bare_constant_dims", last=1).values
+        if not least or not (everything or (bare < least).any()):
+            return None
+        return self.finding(
+            history,
+            Severity.CRITICAL if everything else Severity.WARNING,
+            f"{least:.0f} of {size[0]:.0f} observation entries have never changed"
+            + (f", {bare[0]:.0f} in the bare environment" if len(bare) else ""),
+            least,
+            float(bare[0]) if len(bare) else size[0],
+            ("observations/constant_dims", "parity/bare_constant_dims"),
+            since=int(dead.steps[0]),
+        )

@@ -17,15 +17,28 @@ def _uniform(history: History) -> bool:
     return values.get("actions/std", 1.0) < 0.1 or values.get("actions/entropy", 1.0) < 0.1
 
 
+def _follow(history: History) -> bool:
+    """Whether actions follow from the observation, as without exploration or within one draw of
+    gSDE's noise: what they do cannot be told from what the observation does."""
+    free = history.series("probe/action_freedom").values
+    return bool(len(free)) and float(np.median(free)) < 0.1
+
+
+def _rough(history: History) -> bool:
+    rough = history.series("observations/roughness").values
+    return bool(len(rough)) and float(np.median(rough)) > 0.8
+
+
 @dataclass(frozen=True)
 class LateAction(Detector):
     """The action of the step before explains as much of the next observation as the present one.
 
     Medians over all of at least ``needed`` snapshots: the earlier action adds at least ``gain`` to
-    R2, and at least ``share`` times what the present one adds: a linear model of a curved world
+    R2, and at least ``share`` times what the present one adds: a model of a curved world
     credits it with as much at times. All three must explain at least ``explained`` of the change.
-    Nothing is said where actions hardly vary. Where the present one adds nothing, actions act late
-    or observations are one step old; where both add, actions are held or repeated.
+    Nothing is said where actions hardly vary, or follow from the observation. Where the present one
+    adds nothing, actions act late or observations are one step old; where both add, actions are
+    held or repeated.
 
     :param gain: in R2, in (0, 1)
     :param share: times the present action's gain, positive
@@ -34,8 +47,8 @@ class LateAction(Detector):
     :raises ValueError: for values out of range
     """
 
-    gain: float = 1e-3
-    share: float = 1.0
+    gain: float = 0.02
+    share: float = 2.0
     explained: float = 0.5
     needed: int = 6
 
@@ -54,7 +67,7 @@ class LateAction(Detector):
         now = history.series("probe/action_gain")
         if not fresh(history, "probe/action_gain") or len(late) < self.needed:
             return None
-        if _uniform(history):
+        if _uniform(history) or _follow(history):
             return None
         before, present = float(np.median(late.values)), float(np.median(now.values))
         if before < self.gain or before < self.share * present:
@@ -79,7 +92,9 @@ class DeadAction(Detector):
 
     The median of ``probe/action_gain`` and of the earlier action's, over at least ``needed``
     snapshots, is below ``gain``, although a linear model explains some of the rest. Environments
-    whose observations answer only steps later look the same: worth a look, no proof.
+    whose observations answer only steps later look the same: worth a look, no proof. Nothing is
+    said where actions hardly vary or follow from the observation, or where observations jump like
+    noise, which hides what actions do.
 
     :param gain: in R2, in (0, 1)
     :param needed: snapshots, at least 3
@@ -102,7 +117,7 @@ class DeadAction(Detector):
         late = history.series("probe/late_action_gain").values
         if not fresh(history, "probe/action_gain") or len(now) < self.needed:
             return None
-        if _uniform(history):
+        if _uniform(history) or _follow(history) or _rough(history):
             return None
         explained = float(np.median(history.series("probe/transition_r2").values))
         if max(np.median(now), np.median(late)) > self.gain or explained < 0.05:
@@ -177,13 +192,15 @@ class EnvironmentShift(Detector):
     """The environment is no longer the one that training began in.
 
     Two signs that no policy has a say in: the newest resets return observations ``shift`` standard
-    deviations from the first ones; or the effect of actions on observations has turned round, its
-    cosine with the snapshot before below ``turned`` after at least ``needed`` of which most were
-    above ``steady``.
+    deviations from the first ones; or the effect of actions on observations has turned round once
+    and stayed so: its cosine with the snapshot before was below ``turned`` and is above ``steady``
+    again, after at least ``needed`` of which most were above ``steady``. Actions must explain at
+    least ``gain`` of the change in all of these.
 
     :param shift: in standard deviations, positive
     :param turned: cosine, in [-1, 0]
     :param steady: cosine, in (0, 1]
+    :param gain: in R2, in (0, 1)
     :param needed: earlier snapshots, at least 1
     :raises ValueError: for values out of range
     """
@@ -191,6 +208,7 @@ class EnvironmentShift(Detector):
     shift: float = 2.0
     turned: float = -0.5
     steady: float = 0.7
+    gain: float = 0.02
     needed: int = 2
 
     name = "environment_shift"
@@ -201,6 +219,7 @@ class EnvironmentShift(Detector):
         require(self.shift > 0.0, "shift", self.shift, "a positive number")
         require(-1.0 <= self.turned <= 0.0, "turned", self.turned, "a cosine in [-1, 0]")
         require(0.0 < self.steady <= 1.0, "steady", self.steady, "a cosine in (0, 1]")
+        require(0.0 < self.gain < 1.0, "gain", self.gain, "a share in (0, 1)")
         require(self.needed >= 1, "needed", self.needed, "at least 1")
 
     def check(self, history: History) -> Finding | None:
@@ -225,19 +244,23 @@ class EnvironmentShift(Detector):
 
     def _effects(self, history: History) -> Finding | None:
         series = history.series("probe/action_effect")
-        if not fresh(history, "probe/action_effect") or len(series) <= self.needed:
+        if not fresh(history, "probe/action_effect") or len(series) <= self.needed + 1:
             return None
-        before, now = series.values[:-1], series.values[-1]
-        if now > self.turned or np.median(before) < self.steady or before.min() < self.turned:
+        before, turn, now = series.values[:-2], series.values[-2], series.values[-1]
+        if turn > self.turned or now < self.steady:
+            return None
+        if np.median(before) < self.steady or before.min() < self.turned:
+            return None
+        if history.series("probe/action_gain", last=3).values.min() < self.gain:
             return None
         return self.finding(
             history,
             Severity.WARNING,
-            f"actions have come to do the opposite (cosine {now:.2f} with their effect before)",
-            now,
+            f"actions have come to do the opposite (cosine {turn:.2f} with their effect before)",
+            turn,
             self.turned,
-            ("probe/action_effect",),
-            since=int(series.steps[-2]),
+            ("probe/action_effect", "probe/action_gain"),
+            since=int(series.steps[-3]),
         )
 
 

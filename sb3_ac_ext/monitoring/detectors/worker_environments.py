@@ -14,13 +14,29 @@ from sb3_ac_ext.monitoring.records import Finding, Severity
 _LEAST_WORKERS = 3
 
 
-def _matrix(history: History, name: str, last: int) -> tuple[list[int], Floats] | None:
-    """(steps, values of shape (snapshots, n_envs)) when the newest snapshot has the array."""
+def _matrix(
+    history: History, name: str, last: int, every: int = 1
+) -> tuple[list[int], Floats] | None:
+    """(steps, values of shape (snapshots, n_envs)) when the newest snapshot has the array.
+
+    :param last: snapshots
+    :param every: the newest and each so many before
+    """
     newest = history.last
     if newest is None or name not in newest.arrays or len(newest.arrays[name]) < _LEAST_WORKERS:
         return None
-    rows = history.rows(name, last)
+    rows = history.rows(name, last * every)[::-1][::every][::-1]
     return [step for step, _ in rows], np.array([row for _, row in rows])
+
+
+def _snapshots_per_episode(history: History) -> int | None:
+    """Within an episode a worker is where it began: only what lies an episode apart is
+    exchangeable between workers. ``None`` before an episode has ended."""
+    lengths = history.series("episodes/length_mean").finite().values[-5:]
+    taken = history.series("rewards/steps", last=5).values
+    if not len(lengths) or not len(taken):
+        return None
+    return max(1, int(np.ceil(np.median(lengths) / max(float(np.median(taken)), 1.0))))
 
 
 @dataclass(frozen=True)
@@ -71,7 +87,8 @@ class WorkerObservations(Detector):
     """One worker's observations are on another scale, or its transitions are other ones.
 
     *Level*: median magnitude over that of all workers; *residual*: error of a common linear model
-    of transitions. What a worker shows depends on where it is, so two kinds of evidence count:
+    of transitions. What a worker shows depends on where it is, so only snapshots that lie an
+    episode apart are compared, and two kinds of evidence count:
 
     *apart*: beyond ``ratio`` times the others' median in ``times`` snapshots running, the others
     within ``close`` of each other in all of them;
@@ -105,7 +122,8 @@ class WorkerObservations(Detector):
         )
 
     def _odd(self, history: History, name: str, floor: float) -> Finding | None:
-        found = _matrix(history, name, 30)
+        every = _snapshots_per_episode(history)
+        found = None if every is None else _matrix(history, name, 30, every)
         if found is None:
             return None
         steps, values = found
@@ -115,9 +133,9 @@ class WorkerObservations(Detector):
         ratios = leave_one_out_ratios(np.median(values[-self.times :], axis=0))
         known = np.where(np.isfinite(ratios) & (ratios > 0.0), ratios, 1.0)
         worker = int(np.argmax(np.abs(np.log(known))))
-        if not self._apart(values[-self.times :], worker) and not self._shifted(
-            history, values, worker
-        ):
+        walked = history.series("rewards/steps", last=len(values) * (every or 1)).values.sum()
+        shifted = walked >= 3000.0 and self._shifted(values, worker)
+        if not shifted and not self._apart(values[-self.times :], worker):
             return None
         level = name.endswith("level")
         what = "observations are" if level else "answers to actions are"
@@ -141,9 +159,8 @@ class WorkerObservations(Detector):
         ratios = values[:, worker] / np.median(others, axis=1)
         return bool((ratios > self.ratio).all() or (ratios < 1.0 / self.ratio).all())
 
-    def _shifted(self, history: History, values: Floats, worker: int) -> bool:
-        walked = history.series("rewards/steps", last=len(values)).values.sum()
-        if len(values) < 15 or walked < 3000.0:
+    def _shifted(self, values: Floats, worker: int) -> bool:
+        if len(values) < 15:
             return False
         own, others = values[:, worker], np.delete(values, worker, axis=1)
         ratio = float(np.median(own) / max(np.median(others), 1e-12))

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from sb3_ac_ext.monitoring.bare import Bare, action_effect, play_bare
 from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
 from sb3_ac_ext.monitoring.describe import environment_facts
+from sb3_ac_ext.monitoring.exploring import explores
 from sb3_ac_ext.monitoring.functional import compare_samples
 from sb3_ac_ext.monitoring.parity import parity
 from sb3_ac_ext.monitoring.play import Play, play
@@ -27,16 +28,16 @@ class CanarySignal(Signal):
     """Returns of the deterministic policy in a separate environment, and of its stochastic twin.
 
     ``canary/return_mean`` and array ``canary/returns``: the deterministic policy;
-    ``canary/stochastic_*``: the same number of episodes with sampled actions, unless the policy is
-    deterministic as TD3's and DDPG's are; ``canary/gap`` their difference, with a two-sided
-    Mann-Whitney p-value and rank-biserial effect size.
-    ``canary/train_*`` compare the canary with the training episodes since the evaluation before (10
-    to 30): gap in units of
-    return, p-value, effect size in [-1, 1]. ``parity/*``: see
+    ``canary/stochastic_*``: the same number of episodes of a policy that acts as in training
+    (actions sampled, gSDE's noise, action noise), where that differs; ``canary/gap`` their
+    difference, with a two-sided Mann-Whitney p-value and rank-biserial effect size.
+    ``canary/train_*`` compare the policy that acts as in training with the training episodes since
+    the evaluation before (10 to 30): gap in units of return, p-value, effect size in [-1, 1]; of
+    the same policy only the environments differ, and what was learnt since. ``parity/*``: see
     :func:`~sb3_ac_ext.monitoring.parity.parity`; ``parity/action_effect``: how far actions move
-    observations in training over how far in ``gym.make(spec.id)``, and ``parity/bare_roughness``:
-    roughness of the observations there. With an ``env`` of your own, that is done for Gymnasium's
-    environments only.
+    observations in training over how far in ``gym.make(spec.id)``; ``parity/bare_roughness`` and
+    ``parity/bare_constant_dims``: roughness and constant entries of the observations there. With an
+    ``env`` of your own, that is done for Gymnasium's environments only.
 
     The environment has its own seeds, new ones at each evaluation; its normaliser takes the
     training statistics and never learns. An evaluation that would lift the canary's part of the
@@ -105,8 +106,7 @@ class CanarySignal(Signal):
         self._spent = self._seconds_per_step = 0.0
         self._last_step, self._end = model.num_timesteps, total
         self._longest = environment_facts(model)[1]
-        actor = getattr(model.policy, "actor", None)
-        self._policies = 1 if actor is not None and not hasattr(actor, "action_log_prob") else 2
+        self._policies = 2 if explores(model) else 1
         self._training.clear()
         self._bare, self._bare_played = None, False
 
@@ -159,6 +159,7 @@ class CanarySignal(Signal):
             canary__return_mean=returns.mean(),
             canary__return_std=returns.std(),
             canary__length_mean=played.lengths.mean(),
+            canary__length_std=played.lengths.std(),
         )
         reading.put_array("canary/returns", returns)
         if twin:
@@ -178,9 +179,9 @@ class CanarySignal(Signal):
         lengths = np.array([episode.length for episode in episodes], dtype=np.float64)
         training = np.array([episode.episode_return for episode in episodes])
         if len(training) >= _LEAST_EPISODES:
-            p_value, effect = compare_samples(returns, training)
+            p_value, effect = compare_samples(played.returns, training)
             reading.put(
-                canary__train_gap=returns.mean() - training.mean(),
+                canary__train_gap=played.returns.mean() - training.mean(),
                 canary__train_p_value=p_value,
                 canary__train_effect_size=effect,
             )
@@ -203,6 +204,8 @@ class CanarySignal(Signal):
             return
         if self._bare.roughness is not None:
             reading.put(parity__bare_roughness=self._bare.roughness)
+        if view.model.observation_space.shape == self._bare.spread.shape:
+            reading.put(parity__bare_constant_dims=self._bare.constant)
         moved = action_effect(view, self._bare)
         if moved is not None:
             reading.put(parity__action_effect=moved)

@@ -8,6 +8,7 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from sb3_ac_ext.monitoring.neutral import has_modes
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.signals.networks import networks, parameter_groups
 from sb3_ac_ext.monitoring.view import View
@@ -25,6 +26,8 @@ class LearningProbe(Signal):
     whatever the scale of either. ``probe/policy_improvement_z`` is the same times sqrt(n): noise
     alone stays within 3.
     ``probe/updates``: gradient updates or epochs so far, as SB3 counts them.
+    ``probe/action_mode_error`` (off-policy, continuous): largest change of a greedy action, scaled
+    to [-1, 1], between training and acting mode, where dropout or batch norm makes them differ.
     """
 
     name = "learning_probe"
@@ -56,10 +59,23 @@ class LearningProbe(Signal):
             reading.values[f"probe/{net}_trained_share"] = share
         self._last, self._last_updates = now, count
         _improvement(view, reading)
+        _modes(view, reading)
         return reading
 
     def detach(self) -> None:
         self._last = {}
+
+
+def _modes(view: View, reading: Reading) -> None:
+    policy: Any = view.model.policy
+    actor = getattr(policy, "actor", None)
+    if actor is None or view.states is None or not has_modes(actor):
+        return
+    acting = policy._predict(view.states, deterministic=True)
+    policy.set_training_mode(True)
+    learning = policy._predict(view.states, deterministic=True)
+    policy.set_training_mode(False)
+    reading.put(probe__action_mode_error=(learning - acting).abs().max())
 
 
 def _copies(model: Any) -> dict[str, th.Tensor]:

@@ -31,7 +31,8 @@ class RolloutProbe(Signal):
     episode starts with the model's own gamma and gae_lambda, over their standard deviation;
     ``probe/return_error`` the same for returns = advantages + values.
     ``probe/stored_obs_error``, ``_action_``, ``_reward_``, ``_start_``: the newest 32 rows against
-    what ``env.step`` took and gave; at time limits the reward holds gamma V(terminal) besides.
+    what ``env.step`` took and gave; at time limits the reward holds gamma V(terminal) besides, and
+    is compared by itself: ``probe/timeout_reward_error``.
     ``probe/stored_clipped_error``: where the action is not the sampled but the executed one.
 
     gSDE is left out of the log-probabilities where its noise matrix was drawn anew since.
@@ -80,14 +81,25 @@ def _stored(view: View, reading: Reading) -> None:
         probe__stored_obs_error=difference(stored, [step.obs for step in steps]),
         probe__stored_action_error=0.0 if clipped else wrong_action,
         probe__stored_clipped_error=wrong_action if clipped else 0.0,
-        probe__stored_reward_error=difference(
-            buffer.rewards[rows], [_bootstrapped(model, step) for step in steps]
-        ),
     )
+    _stored_rewards(model, steps, buffer.rewards[rows], reading)
     if len(steps) > 1:
         starts = buffer.episode_starts[rows][1:]
         ended = [step.dones for step in steps[:-1]]
         reading.put(probe__stored_start_error=difference(starts, ended))
+
+
+def _stored_rewards(model: Any, steps: Any, stored: Any, reading: Reading) -> None:
+    paid = np.array([step.rewards for step in steps], dtype=np.float32)
+    expected = np.array([_bootstrapped(model, step) for step in steps])
+    late = expected != paid
+    reading.put(
+        probe__stored_reward_error=difference(
+            np.where(late, 0.0, stored), list(np.where(late, 0.0, paid))
+        )
+    )
+    if late.any():
+        reading.put(probe__timeout_reward_error=difference(stored[late], expected[late][:, None]))
 
 
 def _bootstrapped(model: Any, step: Any) -> Any:

@@ -23,10 +23,12 @@ class TransitionProbe(Signal):
     ``probe/action_gain``: what this step's action adds to R2 (adjusted) beyond the one before;
     ``probe/late_action_gain``: what the action before adds beyond this step's. Where the first is
     nothing and the second is not, actions act late or observations are stale.
-    ``probe/transition_r2``: of all three. ``probe/action_effect``: cosine of the effects of the
-    action (its coefficients on all entries) in this snapshot and the last before it, where it adds
-    at least 0.002 to R2: below 0 when actions have come to do the opposite. ``probe/reward_r2``:
-    adjusted R2 of the reward on observation, action, next observation and their squares;
+    ``probe/transition_r2``: of all three. ``probe/action_freedom``: what observation and earlier
+    action leave unexplained of the action, 1 - R2. ``probe/action_effect``: cosine of the effects
+    of the action (its coefficients on all entries) in this snapshot and the last before it, where
+    it adds at least 0.002 to R2: below 0 when actions have come to do the opposite.
+    ``probe/reward_r2``: adjusted R2 of the reward on observation, action, next observation and
+    their squares;
     ``probe/late_reward_r2``: the largest of the same of steps up to 8 earlier. Arrays per worker:
     ``probe/worker_residual`` (mean squared error of the common model), ``probe/worker_moving``
     (share of steps in which any entry changed), ``probe/worker_level`` (median over dimensions of a
@@ -75,6 +77,9 @@ class TransitionProbe(Signal):
         target = change[:, alive] / spread[alive]
         both = explained_by(target, state, now, late)
         gain = both - explained_by(target, state, late)
+        varied = now[:, now.std(axis=0) > 1e-6]
+        if varied.size:
+            reading.put(probe__action_freedom=1.0 - explained_by(varied, state, late))
         reading.put(
             probe__transition_r2=both,
             probe__action_gain=gain,

@@ -97,17 +97,29 @@ def test_the_grid_is_as_large_as_it_must_be() -> None:
     healthy = {(c.scenario.algo, c.scenario.settings) for c in cases if not c.fault}
     for algo in ("ppo", "a2c", "sac", "td3", "ddpg"):
         assert {(algo, "tuned"), (algo, "default"), (algo, "small")} <= healthy
-    assert all(split.contains("tuning", c) != split.contains("held-out", c) for c in faulty)
+    parts = ("tuning", "held-out", "fresh")
+    assert all(sum(split.contains(part, c) for part in parts) == 1 for c in faulty)
 
 
-def test_quick_holds_every_held_out_fault_once() -> None:
+def test_no_fault_had_been_run_in_its_fresh_scenario() -> None:
+    from sb3_ac_ext.benchmark.faults.subjects import subjects
+
+    split = read_split()
+    cases = [case for case in plan.planned(subjects(), split) if case.fault]
+    fresh = {(c.fault, c.scenario.name) for c in cases if split.contains("fresh", c)}
+    seen = {(c.fault, c.scenario.name) for c in cases if not split.contains("fresh", c)}
+    assert not fresh & seen
+    assert len({fault for fault, _ in fresh}) > 0.9 * len({fault for fault, _ in seen})
+
+
+def test_quick_holds_held_out_faults_once_each() -> None:
     from sb3_ac_ext.benchmark.faults.subjects import subjects
 
     split = read_split()
     cases = plan.planned(subjects(), split, quick=True)
     faults = [case.fault for case in cases if case.fault]
     assert sorted(faults) == sorted(set(faults)) and set(faults) <= split.held_out["faults"]
-    assert len(cases) < 130 and all(split.contains("held-out", case) for case in cases)
+    assert 60 < len(cases) < 130 and all(split.contains("fresh", case) for case in cases)
 
 
 def test_tuned_scenarios_have_the_workers_of_their_yaml() -> None:
@@ -173,6 +185,7 @@ def test_parts_of_the_split() -> None:
     assert parts(Case(TINY, 2, "a")) == parts(Case(other, 1, "a")) == {"all"}
     assert parts(Case(TINY, 1)) == {"tuning", "all"} and parts(Case(other, 1)) == {"all"}
     assert parts(Case(TINY, 2)) == {"held-out", "all"}
+    assert parts(Case(TINY, 7, "a")) == parts(Case(TINY, 7)) == {"fresh", "all"}
     assert Split.from_json(json.loads(json.dumps(split.to_json()))) == split
     with pytest.raises(ValueError, match="unknown split 'half'"):
         split.contains("half", Case(TINY, 1))

@@ -44,9 +44,9 @@ def _add_faults(kinds: Any) -> None:
     )
     parser.add_argument(
         "--split",
-        choices=("tuning", "held-out", "all"),
-        default="held-out",
-        help="part of the runs that are run and judged (default held-out)",
+        choices=("tuning", "held-out", "fresh", "all"),
+        default="fresh",
+        help="part of the runs that are run and judged (default fresh)",
     )
     parser.add_argument(
         "--limit", type=_positive, default=300, metavar="SECONDS", help="of training per case"

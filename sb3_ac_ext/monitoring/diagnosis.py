@@ -11,7 +11,7 @@ from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Diagnosis, Finding, Severity
 
 _TRUST = {Severity.INFO: 0.4, Severity.WARNING: 0.7, Severity.CRITICAL: 1.0}
-_LIKELY = 0.3
+_LIKELY, _NEARLY = 0.3, 0.9
 _CERTAINTY = {1: 0.7, 2: 0.85, 3: 1.0}
 
 
@@ -41,7 +41,7 @@ def diagnose(
         cause: _noisy_or(cause, found) * 0.5 ** len(against[cause])
         for cause, found in supports.items()
     }
-    explained_by = {cause: _explainer(cause, confidence, causes) for cause in supports}
+    explained_by = _explainers(confidence, causes)
     exact = None if history is None else held(history)
     diagnoses = []
     for cause, found in supports.items():
@@ -76,17 +76,21 @@ def _noisy_or(cause: str, findings: Sequence[Finding]) -> float:
     return 1.0 - math.prod(1.0 - f.causes[cause] * _TRUST[f.severity] for f in findings)
 
 
-def _explainer(
-    cause: str, confidence: Mapping[str, float], causes: Mapping[str, Cause]
-) -> str | None:
-    """The likeliest cause that explains this one away, being nearly as likely itself."""
-    least = max(_LIKELY, 0.6 * confidence[cause])
-    candidates = [
-        other
-        for other, value in confidence.items()
-        if value >= least and cause in causes[other].explains
-    ]
-    return max(candidates, key=lambda other: confidence[other], default=None)
+def _explainers(
+    confidence: Mapping[str, float], causes: Mapping[str, Cause]
+) -> dict[str, str | None]:
+    """For each cause the likeliest one that explains it away: nearly as likely as itself, and not
+    explained away in turn."""
+    found: dict[str, str | None] = {}
+    for cause in sorted(confidence, key=lambda c: -_CERTAINTY[causes[c].certainty] * confidence[c]):
+        least = max(_LIKELY, _NEARLY * confidence[cause])
+        candidates = [
+            other
+            for other, value in confidence.items()
+            if value >= least and cause in causes[other].explains and found.get(other) is None
+        ]
+        found[cause] = max(candidates, key=lambda other: confidence[other], default=None)
+    return found
 
 
 def _diagnosis(

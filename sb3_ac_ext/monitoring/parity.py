@@ -27,7 +27,8 @@ def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[s
 
     Ratios of ``parity/reward_scale``: mean magnitudes of rewards, ``parity/reward_median``: median
     magnitudes, ``parity/reward_level``: means, ``parity/reward_std``: standard deviations,
-    ``parity/reward_max``: largest magnitudes. Rewards are those of before any normaliser.
+    ``parity/reward_max``: largest magnitudes, training's without the last step of episodes, which
+    a goal pays for. Rewards are those of before any normaliser.
     ``parity/return_sign``: how many standard errors the mean returns of both are away from zero,
     the smaller one; negative where they lie on different sides.
     ``parity/reward_transfer``: where actions and their squares explain at least half of training's
@@ -48,7 +49,8 @@ def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[s
     :param lengths: of the same
     """
     values: dict[str, float] = {"parity/distinct_starts": float(played.distinct_starts)}
-    _rewards(view.window.raw_rewards.ravel(), played.rewards.ravel(), values)
+    window = view.window
+    _rewards(window.raw_rewards.ravel(), played.rewards.ravel(), values, ~window.dones.ravel())
     _by_action(view, played, values)
     starts = view.window.boundaries.first_starts
     if played.starts is not None and min(len(starts), len(played.starts)) >= _LEAST_STARTS:
@@ -62,8 +64,12 @@ def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[s
     return values
 
 
-def _rewards(train: Floats, evaluated: Floats, values: dict[str, float]) -> None:
-    train, evaluated = train[np.isfinite(train)], evaluated[np.isfinite(evaluated)]
+def _rewards(
+    train: Floats, evaluated: Floats, values: dict[str, float], within: npt.NDArray[np.bool_]
+) -> None:
+    """:param within: shape of ``train``, whether the episode goes on after this step"""
+    evaluated, within = evaluated[np.isfinite(evaluated)], within[np.isfinite(train)]
+    train = train[np.isfinite(train)]
     if min(len(train), len(evaluated)) < _LEAST_REWARDS:
         return
     values["parity/reward_zeros"] = float(np.mean(train == 0.0) - np.mean(evaluated == 0.0))
@@ -72,7 +78,7 @@ def _rewards(train: Floats, evaluated: Floats, values: dict[str, float]) -> None
         "median": (float(np.median(np.abs(train))), float(np.median(np.abs(evaluated)))),
         "level": (float(train.mean()), float(evaluated.mean())),
         "std": (float(train.std()), float(evaluated.std())),
-        "max": (float(np.abs(train).max()), float(np.abs(evaluated).max())),
+        "max": (float(np.abs(train[within]).max(initial=0.0)), float(np.abs(evaluated).max())),
     }
     for name, (a, b) in pairs.items():
         if b != 0.0:

@@ -28,6 +28,7 @@ class Play:
     :param starts: first observations of the workers, shape (n_envs, d), before normalisation;
         ``None`` for others than vectors
     :param distinct_starts: how many of them differ
+    :param truncated: share of all episodes seen that a time limit ended
     """
 
     returns: Floats
@@ -36,6 +37,7 @@ class Play:
     actions: npt.NDArray[Any]
     starts: Floats | None
     distinct_starts: int
+    truncated: float
 
 
 def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int) -> Play:
@@ -57,7 +59,11 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
     rewards: list[Any] = []
     actions: list[Any] = []
 
+    limited: list[bool] = []
+
     def note(step: dict[str, Any], _globals: dict[str, Any]) -> None:
+        if step["done"]:
+            limited.append(bool(step["info"].get("TimeLimit.truncated", False)))
         if step["i"] == 0 and len(rewards) < _MOST_STEPS:
             rewards.append(step["rewards"].copy())
             actions.append(step["actions"])
@@ -79,6 +85,7 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
         actions=np.asarray(actions),
         starts=np.asarray(first, dtype=np.float64) if vectors else None,
         distinct_starts=len(distinct),
+        truncated=float(np.mean(limited)) if limited else 0.0,
     )
 
 

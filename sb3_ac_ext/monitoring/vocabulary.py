@@ -43,7 +43,7 @@ _TABLE: dict[str, dict[str, tuple[str, str] | str]] = {
         "canary/train_p_value": "the same: Mann-Whitney p-value",
         "canary/train_effect_size": "the same: rank-biserial effect size",
         "canary/length_mean": ("canary episode length", "steps"),
-        "canary/length_std": ("canary episode length, standard deviation", "steps"),
+        "canary/truncated_share": ("canary episodes that a time limit ended", "share"),
     },
     "workers": {
         "rewards/mean": "reward, mean",

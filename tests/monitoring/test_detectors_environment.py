@@ -9,6 +9,7 @@ from sb3_ac_ext.monitoring.detectors import (
     ActionParity,
     ClippedActions,
     DeadAction,
+    DeadObservations,
     Detector,
     EnvironmentShift,
     LateAction,
@@ -44,7 +45,8 @@ def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
     [
         (rewards(), None),
         (rewards(scale=5.0, median=5.0, level=5.0, std=5.0, max=5.0), None),
-        (rewards(scale=20.0, median=20.0, level=20.0, std=20.0, max=20.0), "reward_scale"),
+        (rewards(scale=20.0, median=20.0, level=20.0, std=20.0, max=20.0, n=4), "reward_scale"),
+        (rewards(scale=20.0, median=20.0, level=20.0, std=20.0, max=20.0, n=3), None),
         (rewards(scale=0.01, median=0.01, level=0.01, std=0.01, max=0.01), "reward_scale"),
         (
             rewards(scale=[1, 1, 100, 100], median=[1, 1, 100, 100], max=[1, 1, 90, 90], n=4),
@@ -117,6 +119,67 @@ def test_longer_episodes_in_training_are_a_failing_evaluation() -> None:
     assert causes(LengthParity(), columns) == ["episode_ends"]
 
 
+def test_unlike_time_limits() -> None:
+    def found(limited: float) -> list[str]:
+        alike = [50.0] * 6
+        columns = {
+            "parity/length_ratio": [2.0] * 6,
+            "parity/length_p": [1e-6] * 6,
+            "episodes/length_min": alike,
+            "episodes/length_max": alike,
+            "canary/truncated_share": [limited] * 6,
+        }
+        return causes(LengthParity(), columns)
+
+    assert found(1.0)[-1] == "evaluation_mismatch" and not found(0.9)
+
+
+def test_episodes_that_never_end() -> None:
+    def found(running: list[float], finished: float, limited: float = 0.0) -> list[str]:
+        columns = {
+            "canary/truncated_share": [limited] * len(running),
+            "probe/running": running,
+            "probe/finished": [finished] * len(running),
+            "canary/length_mean": [10.0] * len(running),
+        }
+        return causes(LengthParity(), columns)
+
+    assert found([50.0, 100.0, 150.0], 0.0) == ["episode_ends"]
+    assert not found([50.0, 100.0, 110.0], 0.0) and not found([150.0] * 3, 7.0)
+    assert not found([150.0] * 3, 0.0, limited=1.0)
+
+
+def test_rewards_of_other_states_are_not_compared() -> None:
+    columns = rewards(scale=0.0)
+    assert causes(RewardParity(), columns)
+    assert not causes(RewardParity(), {**columns, "parity/length_ratio": [8.0] * 3})
+    running = {"probe/running": [500.0] * 3, "canary/length_mean": [9.0] * 3}
+    assert not causes(RewardParity(), {**columns, **running})
+
+
+@pytest.mark.parametrize(
+    ("constant", "bare", "severity"),
+    [
+        ([0.0] * 6, 0.0, None),
+        ([3.0] * 5, 3.0, None),
+        ([1.0] * 6, 1.0, None),
+        ([2.0] * 6, 1.0, Severity.WARNING),
+        ([2.0] * 6, None, None),
+        ([2.0, 2.0, 0.0, 2.0, 2.0, 2.0], 0.0, None),
+        ([3.0] * 6, None, Severity.CRITICAL),
+    ],
+)
+def test_dead_observations(
+    constant: list[float], bare: float | None, severity: Severity | None
+) -> None:
+    n = len(constant)
+    columns = {"observations/constant_dims": constant, "observations/dims": [3.0] * n}
+    if bare is not None:
+        columns["parity/bare_constant_dims"] = [bare] * n
+    found = findings(DeadObservations(), table(columns))
+    assert (found[-1].severity if found else None) == severity
+
+
 @pytest.mark.parametrize(
     ("effects", "fires"),
     [([1.0, 0.9, 1.2], False), ([0.05, 0.06], True), ([0.05, 0.9], False), ([8.0, 8.0], False)],
@@ -147,20 +210,32 @@ def matrix(worker: int | None, factor: float, n: int = 20, close: float = 0.1) -
 )
 def test_worker_observations(values: np.ndarray, expected: str | None) -> None:
     arrays = {"probe/worker_level": values.tolist()}
-    history = table({"rewards/steps": [200.0] * len(values)}, arrays)
+    history = table({**episodes(len(values), 150.0)}, arrays)
     found = findings(WorkerObservations(), history)
     assert (max(found[-1].causes, key=found[-1].causes.get) if found else None) == expected
     if found:
         assert found[0].worker in (1, 2)
 
 
+def episodes(n: int, length: float) -> dict[str, list[float]]:
+    return {"rewards/steps": [200.0] * n, "episodes/length_mean": [length] * n}
+
+
+def test_within_an_episode_workers_are_where_they_began() -> None:
+    arrays = {"probe/worker_level": matrix(2, 10.0).tolist()}
+    assert not findings(WorkerObservations(), table(episodes(20, 1000.0), arrays)), "4 episodes"
+    assert not findings(WorkerObservations(), table({"rewards/steps": [200.0] * 20}, arrays))
+    arrays = {"probe/worker_level": matrix(2, 10.0, n=40).tolist()}
+    assert findings(WorkerObservations(), table(episodes(40, 1000.0), arrays))[0].step == 2100
+
+
 def test_worker_residual_points_to_its_dynamics() -> None:
     arrays = {"probe/worker_residual": (matrix(3, 20.0) * 0.1).tolist()}
-    history = table({"rewards/steps": [200.0] * 20}, arrays)
+    history = table(episodes(20, 150.0), arrays)
     finding = findings(WorkerObservations(), history)[0]
     assert finding.worker == 3 and finding.causes["worker_dynamics"] > 0.5
     tiny = {"probe/worker_residual": (matrix(3, 20.0) * 1e-6).tolist()}
-    assert not findings(WorkerObservations(), table({"rewards/steps": [200.0] * 20}, tiny))
+    assert not findings(WorkerObservations(), table(episodes(20, 150.0), tiny))
 
 
 def test_worker_stuck_needs_all_others_to_move() -> None:
@@ -178,11 +253,11 @@ def test_worker_stuck_needs_all_others_to_move() -> None:
 
 
 def actions(
-    now: float, late: float, r2: float = 0.5, rough: float = 0.05, bare: float | None = None
+    now: float, late: float, r2: float = 0.5, rough: float = 0.05, **known: float
 ) -> dict[str, Any]:
-    known = {} if bare is None else {"parity/bare_roughness": [bare] * 8}
+    names = {"bare": "parity/bare_roughness", "freedom": "probe/action_freedom"}
     return {
-        **known,
+        **{names[key]: [value] * 8 for key, value in known.items()},
         "probe/action_gain": [now] * 8,
         "probe/late_action_gain": [late] * 8,
         "probe/transition_r2": [r2] * 8,
@@ -195,12 +270,17 @@ def actions(
     [
         (LateAction(), actions(0.1, 0.01), None),
         (LateAction(), actions(0.0, 0.2), "action_path"),
-        (LateAction(), actions(0.01, 0.012), "action_path"),
-        (LateAction(), actions(0.0, 5e-4), None),
+        (LateAction(), actions(0.01, 0.03), "action_path"),
+        (LateAction(), actions(0.01, 0.012), None),
+        (LateAction(), actions(0.0, 5e-3), None),
+        (LateAction(), actions(0.0, 0.2, freedom=0.02), None),
         (LateAction(), actions(0.0, 0.2, r2=0.3), None),
         (DeadAction(), actions(0.01, 0.0), None),
         (DeadAction(), actions(0.0, 0.0), "action_path"),
         (DeadAction(), actions(0.001, 0.0), None),
+        (DeadAction(), actions(0.0, 0.0, freedom=0.02), None),
+        (DeadAction(), actions(0.0, 0.0, freedom=0.9), "action_path"),
+        (DeadAction(), actions(0.0, 0.0, rough=1.5), None),
         (DeadAction(), actions(0.0, 0.0, r2=0.01), None),
         (NoisyObservations(), actions(0.03, 0.0, r2=0.4, rough=1.5), "observation_noise"),
         (NoisyObservations(), actions(0.03, 0.0, r2=0.4), None),
@@ -219,10 +299,12 @@ def test_actions(detector: Detector, columns: dict[str, Any], expected: str | No
         ({"probe/reset_shift": [0.3, 0.4, 0.3]}, False),
         ({"probe/reset_shift": [0.3, 5.0, 6.0]}, True),
         ({"probe/reset_shift": [0.3, 5.0, 0.3]}, False),
-        ({"probe/action_effect": [0.99, 0.99, -0.98]}, True),
-        ({"probe/action_effect": [0.99, -0.2, -0.98]}, False),
-        ({"probe/action_effect": [0.99, 0.99, 0.2]}, False),
-        ({"probe/action_effect": [0.4, 0.99, 0.95, 0.98, -0.98]}, True),
+        ({"probe/action_effect": [0.99, 0.99, 0.99, -0.98, 0.99]}, True),
+        ({"probe/action_effect": [0.99, 0.99, 0.99, -0.98]}, False),
+        ({"probe/action_effect": [0.99, 0.99, 0.99, -0.98, -0.97]}, False),
+        ({"probe/action_effect": [0.99, 0.99, -0.2, -0.98, 0.99]}, False),
+        ({"probe/action_effect": [0.99, 0.99, 0.99, 0.2, 0.99]}, False),
+        ({"probe/action_effect": [0.4, 0.99, 0.95, 0.98, -0.98, 0.9]}, True),
     ],
 )
 def test_environment_shift(columns: dict[str, list[float]], fires: bool) -> None:

@@ -174,7 +174,7 @@ def test_entropy_dominates_late_only() -> None:
 
 
 def test_temperature_that_rises_and_rises() -> None:
-    up = [0.1 * 1.1**i for i in range(12)]
+    up = [0.1 * 1.2**i for i in range(12)]
     falling = up[::-1]
     assert findings(TemperatureRuns(), table({"hyper/ent_coef": up}, family="off-policy"))
     assert not findings(TemperatureRuns(), table({"hyper/ent_coef": falling}, family="off-policy"))

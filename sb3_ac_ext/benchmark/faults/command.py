@@ -109,7 +109,7 @@ def _peers(
 def _arguments(args: argparse.Namespace) -> list[str]:
     """Those that decide what the tables hold, for the document."""
     said = [flag for flag in ("quick", "peers") if getattr(args, flag)]
-    valued = {"only": "", "part": "all", "split": "held-out"}
+    valued = {"only": "", "part": "all", "split": "fresh"}
     flags = [f"--{flag}" for flag in said]
     for name, usual in valued.items():
         value = getattr(args, name)

@@ -13,7 +13,7 @@ from sb3_ac_ext.benchmark.faults.cases import (
     healthy_cases,
 )
 from sb3_ac_ext.benchmark.faults.scenarios import DEFAULT, MAIN, QUICK, TUNED
-from sb3_ac_ext.benchmark.faults.split import Split, extended
+from sb3_ac_ext.benchmark.faults.split import FRESH, Split, extended
 
 PARTS = ("healthy", "faulty", "all")
 SEEDS = tuple(range(6))
@@ -32,12 +32,12 @@ def planned(
     """The cases of the grid, in the order in which they are run.
 
     :param subjects: the faults
-    :param split: faults of its tuning half get scenarios and seeds of that half; held-out faults
-        get held-out seeds and any scenarios
+    :param split: faults of its tuning half get scenarios and seeds of that half, held-out faults
+        held-out seeds and any scenarios; all get fresh seeds and one more scenario
     :param part: ``healthy``, ``faulty`` (with the healthy runs that harm is measured against), or
         ``all``
     :param quick: a selection of about ten minutes on two cores: fast scenarios, every held-out
-        fault in one of them, with one held-out seed
+        fault in one of them, with one fresh seed
     :param only: regular expression that the names of cases must contain
     :raises ValueError: for an unknown part, an expression that is none, or one that nothing matches
     """
@@ -52,7 +52,7 @@ def planned(
         cases += _quick_faults(subjects, split) if quick else _all_faults(subjects, split)
     if part != "faulty":
         scenarios = QUICK if quick else SCENARIOS
-        cases += healthy_cases(scenarios, _seeds(split.held_out) if quick else SEEDS)
+        cases += healthy_cases(scenarios, FRESH if quick else (*SEEDS, *FRESH))
     chosen = [case for case in _unique(cases) if pattern.search(case.slug)]
     if not chosen:
         raise ValueError(f"no case's name contains {only!r}; one is {cases[0].slug!r}")
@@ -61,20 +61,46 @@ def planned(
 
 def _all_faults(subjects: Iterable[Subject], split: Split) -> list[Case]:
     subjects = tuple(subjects)
+    seen = _seen(subjects, split)
+    return [
+        *healthy_cases(MAIN, (*SEEDS, *FRESH)),
+        *seen,
+        *_fresh_faults(subjects, MAIN, FRESH, seen),
+    ]
+
+
+def _quick_faults(subjects: Iterable[Subject], split: Split) -> list[Case]:
+    chosen = [subject for subject in subjects if subject.name in split.held_out["faults"]]
+    seen = _seen(chosen, split)
+    return [*healthy_cases(QUICK, FRESH), *_fresh_faults(chosen, QUICK, FRESH[:1], seen)]
+
+
+def _seen(subjects: Iterable[Subject], split: Split) -> list[Case]:
+    """Those of both halves."""
+    subjects = tuple(subjects)
     tuning = [s for s in subjects if s.name in split.tuning["faults"]]
     held_out = [s for s in subjects if s.name in split.held_out["faults"]]
     known = [scenario for scenario in MAIN if scenario.name in split.tuning["scenarios"]]
     return [
-        *healthy_cases(MAIN, SEEDS),
         *faulty_cases(tuning, known, _seeds(split.tuning), PER_FAULT),
         *faulty_cases(held_out, MAIN, _seeds(split.held_out), PER_FAULT),
     ]
 
 
-def _quick_faults(subjects: Iterable[Subject], split: Split) -> list[Case]:
-    seeds = _seeds(split.held_out)
-    chosen = [subject for subject in subjects if subject.name in split.held_out["faults"]]
-    return [*healthy_cases(QUICK, seeds), *faulty_cases(chosen, QUICK, seeds[:1], most=1)]
+def _fresh_faults(
+    subjects: Iterable[Subject],
+    scenarios: Iterable[Scenario],
+    seeds: Iterable[int],
+    seen: Iterable[Case],
+) -> list[Case]:
+    """Every fault in one scenario that it was not run in before."""
+    scenarios, seeds = tuple(scenarios), tuple(seeds)
+    used = {(case.fault, case.scenario.name) for case in seen}
+    cases = []
+    for subject in subjects:
+        other = [s for s in scenarios if (subject.name, s.name) not in used]
+        cases += faulty_cases([subject], other, seeds, most=1)
+    return cases
 
 
 def _seeds(half: Mapping[str, Collection[str]]) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ UPDATE: dict[str, Cause] = {
         "the critic moves away from its targets",
         "check the sign of the value loss",
         3,
-        (*DYNAMICS, "target_network"),
+        DYNAMICS,
     ),
     "gradients_altered": Cause(
         "gradients are changed between the loss and the optimizer",
@@ -40,7 +40,7 @@ UPDATE: dict[str, Cause] = {
         "the target network follows too fast or not at all",
         "set tau=0.005 and let train() call polyak_update; the target must be a copy",
         3,
-        (*DYNAMICS, "gamma_too_high"),
+        (*DYNAMICS, "gamma_too_high", "critic_update_sign"),
     ),
     "network_saturated": Cause(
         "most units of the networks are dead or saturated",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sb3_ac_ext.monitoring.detectors.base import Detector, require
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Finding, Severity
@@ -76,7 +78,9 @@ def _needs_none(history: History, net: str) -> bool:
     if not (history.series(f"probe/{net}_has_gradient", last=1).values == 0.0).any():
         return False
     advantages = history.series("advantages/std", last=1).values
-    return net not in POLICIES or not (advantages > 1e-6).any()
+    entropy = history.series("policy/entropy", last=1).values
+    settled = history.info.action_kind != "continuous" and bool((entropy < 1e-3).any())
+    return net not in POLICIES or settled or not (advantages > 1e-6).any()
 
 
 @dataclass(frozen=True)
@@ -149,14 +153,17 @@ class PolicyImprovement(Detector):
     """Updates lower the probability of what paid: for algorithms whose gradients are not known.
 
     Combined over the last ``window`` snapshots by Stouffer's rule,
-    ``sum(z) / sqrt(n)`` of ``probe/policy_improvement_z``; noise stays within 4.
+    ``sum(z) / sqrt(n)`` of ``probe/policy_improvement_z``; noise stays within 4. Steps that move
+    the policy by more than ``kl`` overshoot, and are no evidence.
 
     :param z: how far below zero, positive
+    :param kl: median of the updates, in nats, positive
     :param window: snapshots, at least 3
     :raises ValueError: for values out of range
     """
 
     z: float = 5.0
+    kl: float = 1.0
     window: int = 10
 
     name = "policy_improvement"
@@ -165,11 +172,15 @@ class PolicyImprovement(Detector):
 
     def __post_init__(self) -> None:
         require(self.z > 0.0, "z", self.z, "a positive number")
+        require(self.kl > 0.0, "kl", self.kl, "a positive number")
         require(self.window >= 3, "window", self.window, "at least 3")
 
     def check(self, history: History) -> Finding | None:
         series = history.series("probe/policy_improvement_z", last=self.window)
         if len(series) < 3 or series.steps[-1] != history.step:
+            return None
+        moved = history.series("policy/kl", last=self.window).finite().values
+        if len(moved) and np.median(moved) > self.kl:
             return None
         combined = float(series.values.sum() / len(series) ** 0.5)
         if combined > -self.z:

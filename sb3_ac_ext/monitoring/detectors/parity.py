@@ -139,8 +139,8 @@ class LengthParity(Parity):
 
     A policy that improves fast plays longer, or shorter, than its last episodes: hence a large
     ratio and a small p. Longer episodes in training than in the evaluation are a failing evaluation
-    rather than missing ends; unless none ends at all. Where all of both are of one length each,
-    time limits differ.
+    rather than missing ends; unless none ends at all, and the evaluation's end by themselves. Where
+    time limits end all of the evaluation's, and training's are all of one length, limits differ.
 
     :param ratio: of mean lengths, above 1
     :param fixed_ratio: the same where all training episodes are equally short, as no policy's are
@@ -169,7 +169,7 @@ class LengthParity(Parity):
             return None
         finished = history.series("probe/finished", last=1).values
         times = endless(history, 2.0 * self.ratio)
-        if not times or not len(finished) or finished[0] > 1.0:
+        if not times or not len(finished) or finished[0] > 1.0 or _limited(history):
             return None
         return self.finding(
             history,
@@ -188,7 +188,7 @@ class LengthParity(Parity):
         if ratios is None or p_values is None or (p_values > self.alpha).any():
             return None
         shorter = bool((ratios < 1.0).all())
-        fixed = _all_of_one_length(history) and (shorter or _evaluated_alike(history, self.needed))
+        fixed = _all_of_one_length(history) and (shorter or _limited(history))
         bound = self.fixed_ratio if fixed else self.ratio
         if not ((ratios > bound).all() or (ratios < 1.0 / bound).all()):
             return None
@@ -204,9 +204,10 @@ class LengthParity(Parity):
         )
 
 
-def _evaluated_alike(history: History, evaluations: int) -> bool:
-    spread = history.series("canary/length_std", last=evaluations).values
-    return len(spread) == evaluations and bool((spread == 0.0).all())
+def _limited(history: History) -> bool:
+    """Whether time limits have ended all episodes of all evaluations."""
+    shares = history.series("canary/truncated_share").values
+    return bool(len(shares)) and bool((shares == 1.0).all())
 
 
 def _all_of_one_length(history: History) -> bool:

@@ -25,7 +25,8 @@ class RewardParity(Parity):
     difference, only signs and outliers are judged.
 
     :param ratio: of mean magnitudes, above 1
-    :param outlier: ratio of largest magnitudes where the medians agree
+    :param outlier: ratio of largest magnitudes, in ``needed`` of all evaluations, where the medians
+        agree
     :param noise: ratio of standard deviations where the mean magnitudes agree within it
     :param factor: ratio of median magnitudes that is one and the same in twice ``needed``
         evaluations, above 1
@@ -116,8 +117,9 @@ class RewardParity(Parity):
 
     def _outliers(self, history: History) -> Finding | None:
         scale = newest(history, "parity/reward_scale", self.needed)
-        largest = newest(history, "parity/reward_max", self.needed)
-        if scale is None or largest is None or (largest <= self.outlier).any():
+        largest = history.series("parity/reward_max").values
+        largest = largest[largest > self.outlier]  # they are rare: not in every evaluation
+        if scale is None or len(largest) < self.needed:
             return None
         median = newest(history, "parity/reward_median", self.needed)
         typical = scale if median is None else median

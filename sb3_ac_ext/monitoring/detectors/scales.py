@@ -70,7 +70,7 @@ class DeadObservations(Detector):
     :raises ValueError: for fewer
     """
 
-    needed: int = 4
+    needed: int = 6
 
     name = "dead_observations"
     causes = {"observation_dead": 0.95}  # noqa: RUF012

@@ -193,14 +193,12 @@ class EnvironmentShift(Detector):
 
     Two signs that no policy has a say in: the newest resets return observations ``shift`` standard
     deviations from the first ones; or the effect of actions on observations has turned round once
-    and stayed so: its cosine with the snapshot before was below ``turned`` and is above ``steady``
-    again, after at least ``needed`` of which most were above ``steady``. Actions must explain at
-    least ``gain`` of the change in all of these.
+    and stayed so: its cosine with the snapshot before was below ``turned`` once, and above
+    ``steady`` in the ``needed`` snapshots before and since.
 
     :param shift: in standard deviations, positive
     :param turned: cosine, in [-1, 0]
     :param steady: cosine, in (0, 1]
-    :param gain: in R2, in (0, 1)
     :param needed: earlier snapshots, at least 1
     :raises ValueError: for values out of range
     """
@@ -208,8 +206,7 @@ class EnvironmentShift(Detector):
     shift: float = 2.0
     turned: float = -0.5
     steady: float = 0.7
-    gain: float = 0.02
-    needed: int = 2
+    needed: int = 3
 
     name = "environment_shift"
     causes = {"environment_drift": 0.95}  # noqa: RUF012
@@ -219,7 +216,6 @@ class EnvironmentShift(Detector):
         require(self.shift > 0.0, "shift", self.shift, "a positive number")
         require(-1.0 <= self.turned <= 0.0, "turned", self.turned, "a cosine in [-1, 0]")
         require(0.0 < self.steady <= 1.0, "steady", self.steady, "a cosine in (0, 1]")
-        require(0.0 < self.gain < 1.0, "gain", self.gain, "a share in (0, 1)")
         require(self.needed >= 1, "needed", self.needed, "at least 1")
 
     def check(self, history: History) -> Finding | None:
@@ -247,11 +243,9 @@ class EnvironmentShift(Detector):
         if not fresh(history, "probe/action_effect") or len(series) <= self.needed + 1:
             return None
         before, turn, now = series.values[:-2], series.values[-2], series.values[-1]
-        if turn > self.turned or now < self.steady:
+        if turn > self.turned or now < self.steady or before.min() < self.turned:
             return None
-        if np.median(before) < self.steady or before.min() < self.turned:
-            return None
-        if history.series("probe/action_gain", last=3).values.min() < self.gain:
+        if before[-self.needed :].min() < self.steady:
             return None
         return self.finding(
             history,
@@ -259,7 +253,7 @@ class EnvironmentShift(Detector):
             f"actions have come to do the opposite (cosine {turn:.2f} with their effect before)",
             turn,
             self.turned,
-            ("probe/action_effect", "probe/action_gain"),
+            ("probe/action_effect",),
             since=int(series.steps[-3]),
         )
 

@@ -159,7 +159,7 @@ class CanarySignal(Signal):
             canary__return_mean=returns.mean(),
             canary__return_std=returns.std(),
             canary__length_mean=played.lengths.mean(),
-            canary__length_std=played.lengths.std(),
+            canary__truncated_share=played.truncated,
         )
         reading.put_array("canary/returns", returns)
         if twin:

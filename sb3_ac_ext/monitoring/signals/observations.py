@@ -20,8 +20,9 @@ class ObservationSignal(Signal):
     dimensions.
 
     ``observations/dims`` counts entries (of vectors only), ``observations/constant_dims`` those
-    that never change in the sample; ``observations/scale_ratio`` is the largest over the smallest
-    standard deviation of the others. ``observations/roughness``: median over entries of the von
+    that never change in the newest transitions (in the sample where these are not known);
+    ``observations/scale_ratio`` is the largest over the smallest standard deviation of the
+    others. ``observations/roughness``: median over entries of the von
     Neumann ratio within episodes, mean squared step over variance: 2 for white noise, far below for
     anything that moves.
     ``observations/nonfinite`` counts NaN and infinite entries, of the newest observations too.
@@ -47,6 +48,7 @@ class ObservationSignal(Signal):
             _spread(parts, reading)
         if view.transitions is not None:
             _roughness(view.transitions, reading)
+            _constant(view.transitions, reading)
         reading.put(observations__nonfinite=nonfinite)
         return reading
 
@@ -58,6 +60,12 @@ def _roughness(steps: Transitions, reading: Reading) -> None:
     found = roughness(steps.observations[steps.inside], change)
     if found is not None:
         reading.put(observations__roughness=found)
+
+
+def _constant(steps: Transitions, reading: Reading) -> None:
+    rows = steps.observations.reshape(-1, steps.observations.shape[2])
+    if len(rows) >= _LEAST_ROWS:
+        reading.put(observations__constant_dims=np.sum(rows.std(axis=0) <= 1e-12))
 
 
 def _parts(observations: Any) -> list[np.ndarray]:

@@ -38,14 +38,14 @@ class Bare:
     :param spread: shape (d,), standard deviation of the changes
     :param starts: first observations of episodes, shape (n, d)
     :param roughness: of its observations, as ``observations/roughness``; ``None`` for still ones
-    :param constant: observation entries that never change
+    :param still: observation entries that change in fewer than half of the steps, as contacts do
     """
 
     effects: Floats | None
     spread: Floats
     starts: Floats
     roughness: float | None
-    constant: int
+    still: int
 
 
 def play_bare(train_env: Any, only_gymnasium: bool = False) -> Bare | None:
@@ -125,7 +125,7 @@ def _summary(steps: Transitions, starts: Floats) -> Bare | None:
         spread=change.std(axis=0),
         starts=starts,
         roughness=roughness(state, change),
-        constant=int(np.sum(steps.observations.reshape(-1, len(alive)).std(axis=0) <= 1e-12)),
+        still=int(np.sum((change != 0.0).mean(axis=0) < 0.5)),
     )
 
 

@@ -187,7 +187,7 @@ _TABLE: dict[str, dict[str, tuple[str, str] | str]] = {
         "parity/reward_max": "largest reward, training over evaluation",
         "parity/reward_level": "mean reward, training over evaluation",
         "parity/reward_median": "median reward magnitude, training over evaluation",
-        "parity/bare_constant_dims": ("constant entries in the bare environment", "entries"),
+        "parity/bare_still_dims": ("entries that rarely change in the bare environment", "entries"),
         "parity/bare_roughness": "roughness of observations in the bare environment",
         "parity/action_effect": "effect of actions, training over the bare environment",
         "parity/reward_transfer": "error of rewards by actions, evaluation over training",

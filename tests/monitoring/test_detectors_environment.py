@@ -175,7 +175,7 @@ def test_dead_observations(
     n = len(constant)
     columns = {"observations/constant_dims": constant, "observations/dims": [3.0] * n}
     if bare is not None:
-        columns["parity/bare_constant_dims"] = [bare] * n
+        columns["parity/bare_still_dims"] = [bare] * n
     found = findings(DeadObservations(), table(columns))
     assert (found[-1].severity if found else None) == severity
 

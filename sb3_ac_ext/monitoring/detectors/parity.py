@@ -33,7 +33,8 @@ def elsewhere(history: History, ratio: float = 6.0) -> bool:
     """Whether episodes of training and evaluation are so unlike in length that their rewards come
     from other states."""
     ratios = history.series("parity/length_ratio", last=1).values
-    unlike = bool(((ratios > ratio) | (ratios < 1.0 / ratio)).any())
+    most = 1.2 if _limited(history) else ratio  # the evaluation stops where training goes on
+    unlike = bool(((ratios > most) | (ratios < 1.0 / ratio)).any())
     return unlike or endless(history, ratio) > 0.0
 
 

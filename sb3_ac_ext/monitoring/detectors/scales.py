@@ -63,8 +63,8 @@ class ObservationScale(Detector):
 class DeadObservations(Detector):
     """Entries of the observation never change, though they do in the registered environment.
 
-    More entries are constant in every snapshot so far than under random actions in the bare
-    environment of as many entries; or all are, whatever there is to compare with.
+    More entries are constant in every snapshot so far than rarely change under random actions in
+    the bare environment of as many entries; or all are, whatever there is to compare with.
 
     :param needed: snapshots, at least 2
     :raises ValueError: for fewer
@@ -85,16 +85,16 @@ class DeadObservations(Detector):
         if not fresh(history, "observations/constant_dims") or len(dead) < self.needed:
             return None
         least, everything = float(dead.values.min()), bool(dead.values.min() == size[0])
-        bare = history.series("parity/bare_constant_dims", last=1).values
+        bare = history.series("parity/bare_still_dims", last=1).values
         if not least or not (everything or (bare < least).any()):
             return None
         return self.finding(
             history,
             Severity.CRITICAL if everything else Severity.WARNING,
             f"{least:.0f} of {size[0]:.0f} observation entries have never changed"
-            + (f", {bare[0]:.0f} in the bare environment" if len(bare) else ""),
+            + (f"; {bare[0]:.0f} rarely do in the bare environment" if len(bare) else ""),
             least,
             float(bare[0]) if len(bare) else size[0],
-            ("observations/constant_dims", "parity/bare_constant_dims"),
+            ("observations/constant_dims", "parity/bare_still_dims"),
             since=int(dead.steps[0]),
         )

@@ -31,13 +31,14 @@ class CanarySignal(Signal):
     ``canary/stochastic_*``: the same number of episodes of a policy that acts as in training
     (actions sampled, gSDE's noise, action noise), where that differs; ``canary/gap`` their
     difference, with a two-sided Mann-Whitney p-value and rank-biserial effect size.
-    ``canary/train_*`` compare the policy that acts as in training with the training episodes since
-    the evaluation before (10 to 30): gap in units of return, p-value, effect size in [-1, 1]; of
-    the same policy only the environments differ, and what was learnt since. ``parity/*``: see
-    :func:`~sb3_ac_ext.monitoring.parity.parity`; ``parity/action_effect``: how far actions move
-    observations in training over how far in ``gym.make(spec.id)``; ``parity/bare_roughness`` and
-    ``parity/bare_constant_dims``: roughness and constant entries of the observations there. With an
-    ``env`` of your own, that is done for Gymnasium's environments only.
+    ``canary/train_*`` compare the policy that acts as in training with 10 to 30 training episodes
+    since the evaluation before, or the one before that: gap in units of return, p-value, effect
+    size in [-1, 1]; of the same policy only the environments differ, and what was learnt since.
+    ``parity/*``: see :func:`~sb3_ac_ext.monitoring.parity.parity`; ``parity/action_effect``: how
+    far actions move observations in training over how far in ``gym.make(spec.id)``;
+    ``parity/bare_roughness`` and ``parity/bare_still_dims``: roughness of the observations there,
+    and entries that change in fewer than half of the steps. With an ``env`` of your own, that is
+    done for Gymnasium's environments only.
 
     The environment has its own seeds, new ones at each evaluation; its normaliser takes the
     training statistics and never learns. An evaluation that would lift the canary's part of the
@@ -189,12 +190,13 @@ class CanarySignal(Signal):
         return reading
 
     def _newest_episodes(self, step: int) -> list[Episode]:
-        """Of training, in the last period between evaluations: while a policy learns, older ones
-        are another policy's."""
+        """Of training, in the last period between evaluations, or in two where that has too few:
+        older ones are another policy's."""
         newest = [episode for at, episode in self._training if at > step - self._period]
         if len(newest) >= _LEAST_EPISODES:
             return newest
-        return [episode for _, episode in self._training][-_LEAST_EPISODES:]
+        near = [episode for at, episode in self._training if at > step - 2 * self._period]
+        return near[-_LEAST_EPISODES:]
 
     def _compare_actions(self, view: View, reading: Reading) -> None:
         if not self._bare_played:
@@ -205,7 +207,7 @@ class CanarySignal(Signal):
         if self._bare.roughness is not None:
             reading.put(parity__bare_roughness=self._bare.roughness)
         if view.model.observation_space.shape == self._bare.spread.shape:
-            reading.put(parity__bare_constant_dims=self._bare.constant)
+            reading.put(parity__bare_still_dims=self._bare.still)
         moved = action_effect(view, self._bare)
         if moved is not None:
             reading.put(parity__action_effect=moved)

@@ -1,0 +1,145 @@
+"""Acting with a small policy network in NumPy: the same numbers, a fraction of the overhead.
+
+For a handful of observations, calling into PyTorch costs far more than the arithmetic. A policy of
+fully connected layers is evaluated here with NumPy on the very memory that its parameters live in.
+Random numbers come from PyTorch's generator in the order in which its distributions draw them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch as th
+from gymnasium import spaces
+from stable_baselines3.common.distributions import CategoricalDistribution, DiagGaussianDistribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
+from torch import nn
+
+Floats = npt.NDArray[np.float32]
+_HALF_LOG_2PI = np.float32(0.5 * np.log(2.0 * np.pi))
+
+Activation = Callable[[Floats], Floats]
+
+
+def _relu(x: Floats) -> Floats:
+    return np.maximum(x, 0.0, out=x)
+
+
+def _tanh(x: Floats) -> Floats:
+    return np.tanh(x, out=x)
+
+
+_ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.Tanh: _tanh, nn.ReLU: _relu}
+
+
+class Dense:
+    """Fully connected layers with activations, on the memory of a PyTorch network.
+
+    :param modules: ``Linear``, ``Tanh`` and ``ReLU`` on the CPU
+    :raises TypeError: for any other
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self._modules = modules
+        self._layers: list[tuple[nn.Linear, Activation | None]] = []
+        for module in modules:
+            if type(module) is nn.Linear and module.bias is not None:
+                self._layers.append((module, None))
+            elif type(module) in _ACTIVATIONS and self._layers and self._layers[-1][1] is None:
+                self._layers[-1] = (self._layers[-1][0], _ACTIVATIONS[type(module)])
+            else:
+                raise TypeError(f"{type(module).__name__} cannot be evaluated in NumPy")
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look up the weights again: an update in place shows by itself, new tensors do not."""
+        self._weights = [
+            (layer.weight.detach().numpy().T, layer.bias.detach().numpy(), activation)
+            for layer, activation in self._layers
+        ]
+
+    def __call__(self, x: Floats) -> Floats:
+        """:param x: shape (n, inputs)"""
+        for weight, bias, activation in self._weights:
+            x = x @ weight
+            x += bias
+            if activation is not None:
+                x = activation(x)
+        return x
+
+
+class NumpyActor:
+    """What ``ActorCriticPolicy.forward`` returns for a few observations, in NumPy.
+
+    :param policy: one that :func:`refuses` does not refuse
+    """
+
+    def __init__(self, policy: ActorCriticPolicy) -> None:
+        extractor = policy.mlp_extractor
+        self._policy = Dense([*extractor.policy_net, policy.action_net])
+        self._value = Dense([*extractor.value_net, policy.value_net])
+        self._discrete = isinstance(policy.action_dist, CategoricalDistribution)
+        self._owner = policy
+
+    def refresh(self) -> None:
+        """After every update."""
+        self._policy.refresh()
+        self._value.refresh()
+
+    def values(self, observations: npt.NDArray[Any]) -> Floats:
+        """:return: shape (n,)"""
+        return self._value(_flat(observations)).ravel()
+
+    def __call__(self, observations: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Floats, Floats]:
+        """
+        :param observations: shape (n, ...)
+        :return: actions, values (n, 1), log-probabilities (n,)
+        """
+        x = _flat(observations)
+        sample = _categorical if self._discrete else self._gaussian
+        actions, log_prob = sample(self._policy(x))
+        return actions, self._value(x), log_prob
+
+    def _gaussian(self, mean: Floats) -> tuple[Floats, Floats]:
+        log_std = self._owner.log_std.detach().numpy()
+        noise = th.empty(mean.shape).normal_().numpy()
+        actions = mean + noise * np.exp(log_std)
+        densities = -0.5 * noise * noise - log_std - _HALF_LOG_2PI
+        return actions, densities.sum(axis=1)
+
+
+def _categorical(logits: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+    logits -= logits.max(axis=1, keepdims=True)
+    weights = np.exp(logits)
+    total = weights.sum(axis=1)
+    # as torch.multinomial draws a single sample: the smallest of exponential arrival times
+    arrivals = th.empty(logits.shape).exponential_().numpy()
+    actions = (weights / total[:, None] / arrivals).argmax(axis=1)
+    log_prob = logits[np.arange(len(logits)), actions] - np.log(total)
+    return actions, log_prob
+
+
+def _flat(observations: npt.NDArray[Any]) -> Floats:
+    return observations.reshape(len(observations), -1).astype(np.float32, copy=False)
+
+
+def refuses(policy: Any) -> str | None:
+    """Why a policy cannot act in NumPy, ``None`` if it can."""
+    if type(policy) is not ActorCriticPolicy or policy.device.type != "cpu":
+        return f"{type(policy).__name__} on {policy.device} is no plain policy on the CPU"
+    if not isinstance(policy.observation_space, spaces.Box):
+        return "observations are not plain vectors"
+    plain = type(policy.features_extractor) is FlattenExtractor
+    if not plain or type(policy.mlp_extractor) is not MlpExtractor:
+        return "the policy has a features extractor of its own"
+    if type(policy.action_dist) not in (CategoricalDistribution, DiagGaussianDistribution):
+        return f"actions follow a {type(policy.action_dist).__name__}"
+    try:
+        NumpyActor(policy)
+    except TypeError as error:
+        return str(error)
+    return None

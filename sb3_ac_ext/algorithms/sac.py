@@ -1,0 +1,74 @@
+"""Soft actor-critic (arXiv 1812.05905), as in Stable-Baselines3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import stable_baselines3
+import torch as th
+from stable_baselines3.common.utils import polyak_update
+
+from sb3_ac_ext.algorithms import losses
+from sb3_ac_ext.algorithms.off_policy import OffPolicyUpdate, Terms, descend, frozen
+
+
+class SAC(OffPolicyUpdate, stable_baselines3.SAC):
+    """``stable_baselines3.SAC``: same arguments, policies, saved files and logged values."""
+
+    def optimizers(self) -> list[th.optim.Optimizer]:
+        own = [self.actor.optimizer, self.critic.optimizer]
+        return own if self.ent_coef_optimizer is None else [*own, self.ent_coef_optimizer]
+
+    def gradient_step(self, data: Any, step: int) -> Terms:
+        if self.use_sde:
+            self.actor.reset_noise()
+        actions, log_prob = self.actor.action_log_prob(data.observations)
+        log_prob = log_prob.reshape(-1, 1)
+        ent_coef, terms = self.temperature_step(log_prob)
+
+        target = self.critic_target_values(data, ent_coef)
+        critic_loss = self.critic_loss(data, target)
+        descend(self.critic.optimizer, critic_loss)
+
+        with frozen(self.critic):
+            actor_loss = self.actor_loss(data, actions, log_prob, ent_coef)
+            descend(self.actor.optimizer, actor_loss)
+        if step % self.target_update_interval == 0:
+            self.update_targets()
+        return {**terms, "actor_loss": actor_loss, "critic_loss": critic_loss}
+
+    def temperature_step(self, log_prob: th.Tensor) -> tuple[th.Tensor, Terms]:
+        """The entropy coefficient of this step, which its optimizer then moves.
+
+        :param log_prob: shape (n, 1)
+        """
+        if self.ent_coef_optimizer is None or self.log_ent_coef is None:
+            return self.ent_coef_tensor, {"ent_coef": self.ent_coef_tensor}
+        ent_coef = th.exp(self.log_ent_coef.detach())
+        loss = losses.temperature_loss(self.log_ent_coef, log_prob, float(self.target_entropy))
+        descend(self.ent_coef_optimizer, loss)
+        return ent_coef, {"ent_coef": ent_coef, "ent_coef_loss": loss}
+
+    @th.no_grad()
+    def critic_target_values(self, data: Any, ent_coef: th.Tensor) -> th.Tensor:
+        """Soft Bellman targets, shape (n, 1)."""
+        actions, log_prob = self.actor.action_log_prob(data.next_observations)
+        values = th.cat(self.critic_target(data.next_observations, actions), dim=1)
+        least, _ = th.min(values, dim=1, keepdim=True)
+        soft = least - ent_coef * log_prob.reshape(-1, 1)
+        return losses.td_target(data.rewards, data.dones, self.discounts(data), soft)
+
+    def critic_loss(self, data: Any, target: th.Tensor) -> th.Tensor:
+        values = self.critic(data.observations, data.actions)
+        return 0.5 * losses.critic_loss(values, target)
+
+    def actor_loss(
+        self, data: Any, actions: th.Tensor, log_prob: th.Tensor, ent_coef: th.Tensor
+    ) -> th.Tensor:
+        values = th.cat(self.critic(data.observations, actions), dim=1)
+        least, _ = th.min(values, dim=1, keepdim=True)
+        return losses.soft_actor_loss(ent_coef, log_prob, least)
+
+    def update_targets(self) -> None:
+        polyak_update(self.critic.parameters(), self.critic_target.parameters(), self.tau)
+        polyak_update(self.batch_norm_stats, self.batch_norm_stats_target, 1.0)

@@ -1,0 +1,56 @@
+"""Twin delayed DDPG (arXiv 1802.09477), as in Stable-Baselines3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import stable_baselines3
+import torch as th
+from stable_baselines3.common.utils import polyak_update
+
+from sb3_ac_ext.algorithms import losses
+from sb3_ac_ext.algorithms.off_policy import OffPolicyUpdate, Terms, descend, frozen
+
+
+class DelayedActor(OffPolicyUpdate, stable_baselines3.TD3):
+    """The update that TD3 and DDPG share."""
+
+    def optimizers(self) -> list[th.optim.Optimizer]:
+        return [self.actor.optimizer, self.critic.optimizer]
+
+    def gradient_step(self, data: Any, step: int) -> Terms:
+        critic_loss = self.critic_loss(data, self.critic_target_values(data))
+        descend(self.critic.optimizer, critic_loss)
+        terms = {"critic_loss": critic_loss}
+        if (self._n_updates + 1) % self.policy_delay == 0:
+            with frozen(self.critic):
+                terms["actor_loss"] = self.actor_loss(data)
+                descend(self.actor.optimizer, terms["actor_loss"])
+            self.update_targets()
+        return terms
+
+    @th.no_grad()
+    def critic_target_values(self, data: Any) -> th.Tensor:
+        """Bellman targets with a smoothed target policy, shape (n, 1)."""
+        noise = data.actions.clone().normal_(0, self.target_policy_noise)
+        noise = noise.clamp(-self.target_noise_clip, self.target_noise_clip)
+        actions = (self.actor_target(data.next_observations) + noise).clamp(-1, 1)
+        values = th.cat(self.critic_target(data.next_observations, actions), dim=1)
+        least, _ = th.min(values, dim=1, keepdim=True)
+        return losses.td_target(data.rewards, data.dones, self.discounts(data), least)
+
+    def critic_loss(self, data: Any, target: th.Tensor) -> th.Tensor:
+        return losses.critic_loss(self.critic(data.observations, data.actions), target)
+
+    def actor_loss(self, data: Any) -> th.Tensor:
+        return -self.critic.q1_forward(data.observations, self.actor(data.observations)).mean()
+
+    def update_targets(self) -> None:
+        polyak_update(self.critic.parameters(), self.critic_target.parameters(), self.tau)
+        polyak_update(self.actor.parameters(), self.actor_target.parameters(), self.tau)
+        polyak_update(self.critic_batch_norm_stats, self.critic_batch_norm_stats_target, 1.0)
+        polyak_update(self.actor_batch_norm_stats, self.actor_batch_norm_stats_target, 1.0)
+
+
+class TD3(DelayedActor):
+    """``stable_baselines3.TD3``: same arguments, policies, saved files and logged values."""

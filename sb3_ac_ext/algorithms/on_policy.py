@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from stable_baselines3.common.utils import explained_variance
 
 from sb3_ac_ext.algorithms.losses import Scalar
 from sb3_ac_ext.algorithms.rollouts import FastRollouts
+
+if TYPE_CHECKING:
+    from sb3_ac_ext.algorithms.compiled.update import CompiledUpdate, Compiler
 
 Terms = dict[str, th.Tensor]
 
@@ -46,15 +49,39 @@ class OnPolicyUpdate(FastRollouts):
 
     :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
         done in another order
+    :param compile: take optimizer steps by a compiled graph. Another process builds it, while
+        training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
+        the same shape. A first step must agree with an eager one. Updates that somebody watches
+        through hooks of the optimizer, as DiagnosticsCallback does, are eager all the same.
+    :raises ValueError: for other values, or both
     """
 
     n_epochs: int = 1
     batch_size: Any = None
     target_kl: float | None = None
 
-    def __init__(self, *args: Any, exact: bool = False, **kwargs: Any) -> None:
-        self.exact = exact
+    objective_reads: tuple[str, ...] = ()
+    """Attributes of the model that :meth:`objective` reads: it is compiled with their values."""
+
+    def __init__(
+        self,
+        *args: Any,
+        exact: bool = False,
+        compile: bool | Literal["wait"] = False,
+        **kwargs: Any,
+    ) -> None:
+        if compile not in (False, True, "wait"):
+            raise ValueError(f"compile={compile!r} is not accepted: give False, True or 'wait'")
+        if exact and compile:
+            raise ValueError(
+                "exact=True and compile cannot both be: compiled updates round otherwise"
+            )
+        self.exact, self.compile = exact, compile
+        self._compiler: Compiler | None = None
         super().__init__(*args, **kwargs)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_compiler"]
 
     def coefficients(self) -> dict[str, Scalar]:
         """What weighs the parts of the objective at this moment of training."""
@@ -72,52 +99,71 @@ class OnPolicyUpdate(FastRollouts):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         coefs = self.coefficients()
+        compiled = self._compiled_update(coefs)
         epochs: list[list[Terms]] = []
-        going_on = True
-        while going_on and len(epochs) < self.n_epochs:
+        near = True
+        while near and len(epochs) < self.n_epochs:
             epochs.append([])
-            for batch in self._batches():
-                loss, terms = self.objective(batch, coefs)
+            for samples in self._minibatches() if compiled is None else compiled.minibatches():
+                terms, near = (compiled.learn if compiled else self.learn_from)(samples, coefs)
                 epochs[-1].append(terms)
-                going_on = self._near_enough(terms, len(epochs) - 1)
-                if not going_on:
+                if not near:
                     break
-                self._step(loss)
             self._n_updates += 1
+        if compiled is not None:
+            compiled.finish()
+        if not near and self.verbose >= 1:
+            kl = float(epochs[-1][-1]["approx_kl"])
+            print(f"Early stopping at step {len(epochs) - 1} due to reaching max kl: {kl:.2f}")
         self._log([_table(epoch) for epoch in epochs], coefs)
 
-    def _batches(self) -> Iterator[Batch]:
-        for rows in self.rollout_buffer.get(self.batch_size):
-            actions = rows.actions
-            if isinstance(self.action_space, spaces.Discrete):
-                actions = actions.long().flatten()
-            values, log_prob, entropy = self.policy.evaluate_actions(rows.observations, actions)
-            yield Batch(
-                values.flatten(),
-                log_prob,
-                entropy,
-                rows.old_values,
-                rows.old_log_prob,
-                rows.advantages,
-                rows.returns,
-            )
+    def learn_from(self, samples: Any, coefs: Mapping[str, Scalar]) -> tuple[Terms, bool]:
+        """One optimizer step.
 
-    def _step(self, loss: th.Tensor) -> None:
-        self.policy.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-        self.policy.optimizer.step()
+        :param samples: of the rollout buffer
+        :return: what is logged, and whether the policy is near enough to have been updated
+        """
+        loss, terms = self.objective(self._batch(samples), coefs)
+        near = self.near_enough(terms)
+        if near:
+            self.policy.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            self.policy.optimizer.step()
+        return terms, near
 
-    def _near_enough(self, terms: Terms, epoch: int) -> bool:
-        """Whether the policy is still within ``target_kl`` of the one that acted."""
-        if self.target_kl is None:
-            return True
-        kl = float(terms["approx_kl"])
-        if kl <= 1.5 * self.target_kl:
-            return True
-        if self.verbose >= 1:
-            print(f"Early stopping at step {epoch} due to reaching max kl: {kl:.2f}")
-        return False
+    def near_enough(self, terms: Terms) -> bool:
+        """Whether the policy is within 1.5 ``target_kl`` of the one that acted."""
+        return self.target_kl is None or float(terms["approx_kl"]) <= 1.5 * self.target_kl
+
+    def _minibatches(self) -> Iterator[Any]:
+        yield from self.rollout_buffer.get(self.batch_size)
+
+    def _batch(self, samples: Any) -> Batch:
+        actions = samples.actions
+        if isinstance(self.action_space, spaces.Discrete):
+            actions = actions.long().flatten()
+        values, log_prob, entropy = self.policy.evaluate_actions(samples.observations, actions)
+        return Batch(
+            values.flatten(),
+            log_prob,
+            entropy,
+            samples.old_values,
+            samples.old_log_prob,
+            samples.advantages,
+            samples.returns,
+        )
+
+    def _compiled_update(self, coefs: Mapping[str, Scalar]) -> CompiledUpdate | None:
+        """What steps this update, ``None`` for an eager one: while the compiler is at work, and
+        where somebody watches the optimizer's steps."""
+        if not self.compile or self.policy.optimizer._optimizer_step_pre_hooks:
+            return None
+        if self._compiler is None:
+            from sb3_ac_ext.algorithms.compiled.update import Compiler
+
+            self._compiler = Compiler(self, wait=self.compile == "wait")
+        return self._compiler.update(coefs)
 
     def _log(
         self, epochs: list[dict[str, npt.NDArray[np.float32]]], coefs: Mapping[str, Scalar]

@@ -18,6 +18,8 @@ from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Terms
 class PPO(OnPolicyUpdate, stable_baselines3.PPO):
     """``stable_baselines3.PPO``: same arguments, policies, saved files and logged values."""
 
+    objective_reads = ("normalize_advantage",)
+
     def coefficients(self) -> dict[str, Scalar]:
         coefs = super().coefficients()
         schedules: dict[str, Any] = {"clip_range": self.clip_range}

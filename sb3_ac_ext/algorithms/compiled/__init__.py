@@ -1,0 +1,1 @@
+"""Whole update steps as compiled graphs: built in another process, loaded when they are ready."""

@@ -1,0 +1,70 @@
+"""Optimizer steps as pure functions of vectors, as ``torch.optim`` computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch as th
+
+Vectors = Sequence[th.Tensor]
+Rule = Callable[[th.Tensor, th.Tensor, Vectors, th.Tensor, th.Tensor], tuple[th.Tensor, Vectors]]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """``torch.optim.Adam`` without amsgrad and weight decay."""
+
+    betas: tuple[float, float]
+    eps: float
+
+    state = ("exp_avg", "exp_avg_sq")
+
+    def __call__(
+        self, theta: th.Tensor, grad: th.Tensor, state: Vectors, step: th.Tensor, lr: th.Tensor
+    ) -> tuple[th.Tensor, Vectors]:
+        """
+        :param theta: parameters, shape (p,)
+        :param grad: shape (p,)
+        :param state: vectors of shape (p,)
+        :param step: of this one, from 1
+        """
+        beta1, beta2 = self.betas
+        mean = th.lerp(state[0], grad, 1.0 - beta1)
+        square = state[1] * beta2 + grad * grad * (1.0 - beta2)
+        corrected = lr / (1.0 - beta1**step)
+        size = square.sqrt() / (1.0 - beta2**step).sqrt() + self.eps
+        return theta - corrected * mean / size, (mean, square)
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """``torch.optim.RMSprop`` without momentum, centring and weight decay."""
+
+    alpha: float
+    eps: float
+
+    state = ("square_avg",)
+
+    def __call__(
+        self, theta: th.Tensor, grad: th.Tensor, state: Vectors, step: th.Tensor, lr: th.Tensor
+    ) -> tuple[th.Tensor, Vectors]:
+        """As :class:`Adam`."""
+        square = state[0] * self.alpha + grad * grad * (1.0 - self.alpha)
+        return theta - lr * grad / (square.sqrt() + self.eps), (square,)
+
+
+def pure(optimizer: th.optim.Optimizer) -> Adam | RMSprop | None:
+    """The same rule as a pure function, ``None`` for an optimizer that has none here."""
+    if len(optimizer.param_groups) != 1:
+        return None
+    group: dict[str, Any] = optimizer.param_groups[0]
+    if group.get("weight_decay") or group.get("maximize"):
+        return None
+    if type(optimizer) is th.optim.Adam and not group["amsgrad"]:
+        beta1, beta2 = group["betas"]
+        return Adam((float(beta1), float(beta2)), float(group["eps"]))
+    if type(optimizer) is th.optim.RMSprop and not group["momentum"] and not group["centered"]:
+        return RMSprop(float(group["alpha"]), float(group["eps"]))
+    return None

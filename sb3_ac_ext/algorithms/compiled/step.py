@@ -1,0 +1,113 @@
+"""One minibatch of an on-policy update as a pure function of tensors, ready to be traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch as th
+from gymnasium import spaces
+from torch import nn
+
+from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop
+from sb3_ac_ext.algorithms.on_policy import Batch
+
+FIELDS = ("values", "log_probs", "advantages", "returns")
+"""Of a rollout, besides observations and actions."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a step depends on.
+
+    :param algorithm: class whose ``objective`` is the loss
+    :param reads: the attributes that it reads, with their values
+    :param policy: its parameters are inputs of the step, the rest of it is built in
+    :param rule: of the optimizer
+    :param max_grad_norm: gradients are scaled down to it
+    :param coefs: names of the objective's coefficients
+    :param stops: whether a minibatch beyond 1.5 ``target_kl``, a coefficient then, is passed over
+    :param inputs: shape and type of every input, in order
+    """
+
+    algorithm: type[Any]
+    reads: Mapping[str, Any]
+    policy: nn.Module
+    rule: Adam | RMSprop
+    max_grad_norm: float
+    coefs: tuple[str, ...]
+    stops: bool
+    inputs: tuple[tuple[tuple[int, ...], th.dtype], ...] = field(default=())
+
+
+class _Evaluated(nn.Module):
+    """Makes ``evaluate_actions`` what ``functional_call`` calls."""
+
+    def __init__(self, policy: nn.Module) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, observations: Any, actions: th.Tensor) -> Any:
+        return self.policy.evaluate_actions(observations, actions)  # type: ignore[operator]
+
+
+def make_step(job: Job) -> Callable[..., tuple[th.Tensor, ...]]:
+    """A function of theta, optimizer state, step, lr, coefficients, rollout and rows.
+
+    It changes theta and the state in place, and returns the objective's terms and the norm of the
+    gradient before clipping.
+    """
+    shell: Any = object.__new__(job.algorithm)
+    shell.__dict__.update(job.reads)
+    evaluated = _Evaluated(job.policy)
+    layout = _layout(job.policy)
+    space: Any = job.policy.observation_space
+    keys = sorted(space.spaces) if isinstance(space, spaces.Dict) else None
+    discrete = isinstance(job.policy.action_space, spaces.Discrete)
+    n_state, n_coefs = len(job.rule.state), len(job.coefs)
+
+    def step(theta: th.Tensor, *rest: th.Tensor) -> tuple[th.Tensor, ...]:
+        state, (count, lr, *more) = rest[:n_state], rest[n_state:]
+        coefs = dict(zip(job.coefs, more[:n_coefs], strict=True))
+        *observations, actions, values, log_probs, advantages, returns, rows = more[n_coefs:]
+        picked = [part[rows] for part in observations]
+        observed = picked[0] if keys is None else dict(zip(keys, picked, strict=True))
+        taken = actions[rows].to(th.float32)
+        taken = taken.long().flatten() if discrete else taken
+
+        def loss(vector: th.Tensor) -> tuple[th.Tensor, tuple[th.Tensor, th.Tensor]]:
+            parameters = {name: vector[span].view(shape) for name, span, shape in layout}
+            now = th.func.functional_call(evaluated, parameters, (observed, taken))
+            batch = Batch(
+                now[0].flatten(),
+                now[1],
+                now[2],
+                values[rows].flatten(),
+                log_probs[rows].flatten(),
+                advantages[rows].flatten(),
+                returns[rows].flatten(),
+            )
+            total, terms = shell.objective(batch, coefs)
+            near = terms["approx_kl"] <= 1.5 * coefs["target_kl"] if job.stops else total * 0 == 0
+            return total, (th.stack([term.detach() for term in terms.values()]), near)
+
+        grad, (_, (terms, near)) = th.func.grad_and_value(loss, has_aux=True)(theta)
+        norm = grad.norm()
+        grad = grad * th.clamp(job.max_grad_norm / (norm + 1e-6), max=1.0)
+        updated, changed = job.rule(theta, grad, state, count, lr)
+        for old, new in zip((theta, *state), (updated, *changed), strict=True):
+            old.copy_(th.where(near, new, old) if job.stops else new)
+        return terms, norm
+
+    return step
+
+
+def _layout(policy: nn.Module) -> list[tuple[str, slice, th.Size]]:
+    """Where each parameter lies in the vector."""
+    found, start = [], 0
+    for name, parameter in policy.named_parameters():
+        span = slice(start, start + parameter.numel())
+        found.append((f"policy.{name}", span, parameter.shape))
+        start = span.stop
+    return found

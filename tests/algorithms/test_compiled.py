@@ -1,0 +1,173 @@
+"""Compiled updates: the same steps as eager ones, and never in the way of a run."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch as th
+from stable_baselines3.common.env_util import make_vec_env
+
+from sb3_ac_ext import A2C, PPO, DiagnosticsCallback
+from sb3_ac_ext.algorithms.compiled import background, cache
+from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
+from sb3_ac_ext.algorithms.compiled.optimizers import pure
+from tests.algorithms.environments import Random
+
+SETTINGS: dict[str, Any] = {"n_steps": 16, "batch_size": 8, "n_epochs": 2, "seed": 1}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def env(action: str = "discrete", observation: str = "box") -> Any:
+    return make_vec_env(
+        Random, 2, seed=3, env_kwargs={"action": action, "observation": observation}
+    )
+
+
+def weights(model: Any) -> th.Tensor:
+    return th.cat([p.detach().reshape(-1) for p in model.policy.parameters()])
+
+
+def after_one_update(cls: Any, **settings: Any) -> Any:
+    action = settings.pop("action", "discrete")
+    model = cls("MlpPolicy", env(action), device="cpu", **settings)
+    model.learn(model.n_steps * model.n_envs)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("cls", "settings"),
+    [
+        (PPO, {**SETTINGS, "batch_size": 12, "ent_coef": 0.01}),
+        (A2C, {"action": "box", "seed": 1}),
+        pytest.param(
+            PPO,
+            {**SETTINGS, "action": "box", "target_kl": 1e-4, "clip_range_vf": 0.1},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(PPO, {**SETTINGS, "action": "multi_discrete"}, marks=pytest.mark.slow),
+        pytest.param(PPO, {**SETTINGS, "action": "box", "use_sde": True}, marks=pytest.mark.slow),
+    ],
+)
+def test_one_update_is_that_of_the_eager_path(cls: Any, settings: dict[str, Any]) -> None:
+    own = {key: value for key, value in settings.items() if key != "action"}
+    start = weights(cls("MlpPolicy", env(settings.get("action", "discrete")), **own))
+    eager = after_one_update(cls, **settings)
+    compiled = after_one_update(cls, compile="wait", **settings)
+    assert compiled._compiler._update is not None
+    moved = (weights(eager) - start).norm()
+    assert (weights(compiled) - weights(eager)).norm() < 1e-3 * moved
+    for name, value in eager.logger.name_to_value.items():
+        if name.startswith("train/"):
+            assert compiled.logger.name_to_value[name] == pytest.approx(value, rel=1e-4, abs=1e-6)
+    one, other = (m.policy.optimizer.state_dict()["state"] for m in (eager, compiled))
+    for index, state in one.items():
+        for key, value in state.items():
+            assert th.allclose(other[index][key], value, rtol=1e-3, atol=1e-7), key
+
+
+def test_cached_packages_saved_models_and_watched_updates(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = after_one_update(PPO, compile="wait", **SETTINGS)
+    assert len(list(own_cache.iterdir())) == 1
+    model.save(tmp_path / "model.zip")
+
+    def no_build(*_: Any) -> None:
+        raise AssertionError("built again")
+
+    monkeypatch.setattr(background.Build, "__init__", no_build)
+    loaded = PPO.load(tmp_path / "model.zip", env=env())
+    assert loaded.compile == "wait" and th.equal(weights(loaded), weights(model))
+    loaded.learn(64)
+    assert loaded._compiler._update is not None
+
+    watched = PPO("MlpPolicy", env(), compile="wait", device="cpu", **SETTINGS)
+    callback = DiagnosticsCallback(verbose=0, canary_freq=0, every=1)
+    watched.learn(96, callback=callback)
+    assert watched._compiler is None, "every update was watched"
+    assert callback.history.has("gradients/policy/norm_mean")
+    watched.learn(64)
+    assert watched._compiler._update is not None
+
+    [package] = own_cache.iterdir()
+    package.write_bytes(b"cut short")
+    with pytest.warns(UserWarning, match="cannot be loaded"):
+        after_one_update(PPO, compile="wait", **SETTINGS)
+    assert not package.exists()
+
+
+def test_a_build_that_fails_leaves_the_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.warns(UserWarning, match="updates are not compiled: compiling failed"):
+        broken = after_one_update(PPO, compile="wait", **SETTINGS)
+    assert th.equal(weights(broken), weights(after_one_update(PPO, **SETTINGS)))
+
+
+def test_a_run_does_not_wait_for_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background.Build, "done", False)
+    model = after_one_update(PPO, compile=True, **SETTINGS)
+    assert th.equal(weights(model), weights(after_one_update(PPO, **SETTINGS)))
+    build = model._compiler._build
+    build.close()
+    assert build._process.poll() is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"policy_kwargs": {"optimizer_class": th.optim.SGD}}, "SGD"),
+        ({"policy_kwargs": {"optimizer_kwargs": {"weight_decay": 0.1}}}, "Adam"),
+    ],
+)
+def test_what_cannot_be_compiled_is_said_once(settings: dict[str, Any], reason: str) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = PPO("MlpPolicy", env(), device="cpu", compile=True, **SETTINGS, **settings)
+        model.learn(96)
+    said = [str(one.message) for one in caught if "not compiled" in str(one.message)]
+    assert len(said) == 1 and reason in said[0]
+
+
+@pytest.mark.parametrize("arguments", [{"compile": "always"}, {"compile": True, "exact": True}])
+def test_wrong_arguments(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="compile"):
+        PPO("MlpPolicy", env(), **arguments)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: th.optim.Adam(p, lr=0.01, betas=(0.8, 0.99), eps=1e-5),
+        lambda p: th.optim.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-5),
+    ],
+)
+def test_pure_optimizers_step_as_torch_does(make: Any) -> None:
+    th.manual_seed(0)
+    modules = [th.nn.Linear(3, 2), th.nn.Linear(3, 2)]
+    modules[1].load_state_dict(modules[0].state_dict())
+    usual, flat = (make(list(module.parameters())) for module in modules)
+    rule = pure(flat)
+    assert rule is not None
+    vectors = FlatParameters(flat, rule.state)
+    for k in range(1, 5):
+        for p in modules[0].parameters():
+            p.grad = th.randn_like(p)
+        grad = th.cat([p.grad.reshape(-1) for p in modules[0].parameters()])
+        usual.step()
+        new, state = rule(vectors.vector, grad, vectors.state, th.tensor(float(k)), th.tensor(0.01))
+        vectors.vector.copy_(new)
+        for old, part in zip(vectors.state, state, strict=True):
+            old.copy_(part)
+        vectors.step = k
+    for mine, other in zip(modules[1].parameters(), modules[0].parameters(), strict=True):
+        assert th.allclose(mine, other, rtol=1e-6, atol=1e-7)
+    assert vectors.whole and np.isclose(vectors.step, 4)
+    modules[1].weight.data = th.zeros(2, 3)
+    assert not vectors.whole

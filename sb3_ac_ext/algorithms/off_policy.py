@@ -27,6 +27,8 @@ class OffPolicyUpdate(OffPolicyAlgorithm):
 
     def __init__(self, *args: Any, exact: bool = False, **kwargs: Any) -> None:
         self.exact = exact
+        if kwargs.get("policy_kwargs"):
+            kwargs["policy_kwargs"] = dict(kwargs["policy_kwargs"])  # SB3 writes into it
         super().__init__(*args, **kwargs)
 
     def optimizers(self) -> list[th.optim.Optimizer]:

@@ -78,6 +78,8 @@ class OnPolicyUpdate(FastRollouts):
             )
         self.exact, self.compile = exact, compile
         self._compiler: Compiler | None = None
+        if kwargs.get("policy_kwargs"):
+            kwargs["policy_kwargs"] = dict(kwargs["policy_kwargs"])  # SB3 writes into it
         super().__init__(*args, **kwargs)
 
     def _excluded_save_params(self) -> list[str]:

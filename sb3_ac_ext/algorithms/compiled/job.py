@@ -46,7 +46,7 @@ def make_job(model: Any, coefs: Mapping[str, Any]) -> Job:
     return Job(
         algorithm=type(model),
         reads={name: getattr(model, name) for name in model.objective_reads},
-        policy=type(policy)(**policy._get_constructor_parameters()),
+        policy=_twin(policy),
         rule=rule,
         max_grad_norm=float(model.max_grad_norm),
         coefs=names,
@@ -60,3 +60,9 @@ def make_job(model: Any, coefs: Mapping[str, Any]) -> Job:
             ((min(n, model.batch_size or n),), th.int64),
         ),
     )
+
+
+def _twin(policy: Any) -> Any:
+    """A policy of the same make, without drawing from the generator that training uses."""
+    with th.random.fork_rng(devices=[]):
+        return type(policy)(**policy._get_constructor_parameters())

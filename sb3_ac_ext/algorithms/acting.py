@@ -44,27 +44,19 @@ class Dense:
     """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self._modules = modules
-        self._layers: list[tuple[nn.Linear, Activation | None]] = []
+        self._layers: list[tuple[Floats, Floats, Activation | None]] = []
         for module in modules:
             if type(module) is nn.Linear and module.bias is not None:
-                self._layers.append((module, None))
-            elif type(module) in _ACTIVATIONS and self._layers and self._layers[-1][1] is None:
-                self._layers[-1] = (self._layers[-1][0], _ACTIVATIONS[type(module)])
+                weight, bias = module.weight.detach().numpy().T, module.bias.detach().numpy()
+                self._layers.append((weight, bias, None))
+            elif type(module) in _ACTIVATIONS and self._layers and self._layers[-1][2] is None:
+                self._layers[-1] = (*self._layers[-1][:2], _ACTIVATIONS[type(module)])
             else:
                 raise TypeError(f"{type(module).__name__} cannot be evaluated in NumPy")
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Look up the weights again: an update in place shows by itself, new tensors do not."""
-        self._weights = [
-            (layer.weight.detach().numpy().T, layer.bias.detach().numpy(), activation)
-            for layer, activation in self._layers
-        ]
 
     def __call__(self, x: Floats) -> Floats:
         """:param x: shape (n, inputs)"""
-        for weight, bias, activation in self._weights:
+        for weight, bias, activation in self._layers:
             x = x @ weight
             x += bias
             if activation is not None:
@@ -75,7 +67,10 @@ class Dense:
 class NumpyActor:
     """What ``ActorCriticPolicy.forward`` returns for a few observations, in NumPy.
 
-    :param policy: one that :func:`refuses` does not refuse
+    For one rollout: a later update may put other tensors into the policy.
+
+    :param policy: plain, see :func:`numpy_actor`
+    :raises TypeError: for layers other than those of :class:`Dense`
     """
 
     def __init__(self, policy: ActorCriticPolicy) -> None:
@@ -84,11 +79,6 @@ class NumpyActor:
         self._value = Dense([*extractor.value_net, policy.value_net])
         self._discrete = isinstance(policy.action_dist, CategoricalDistribution)
         self._owner = policy
-
-    def refresh(self) -> None:
-        """After every update."""
-        self._policy.refresh()
-        self._value.refresh()
 
     def values(self, observations: npt.NDArray[Any]) -> Floats:
         """:return: shape (n,)"""
@@ -127,19 +117,17 @@ def _flat(observations: npt.NDArray[Any]) -> Floats:
     return observations.reshape(len(observations), -1).astype(np.float32, copy=False)
 
 
-def refuses(policy: Any) -> str | None:
-    """Why a policy cannot act in NumPy, ``None`` if it can."""
-    if type(policy) is not ActorCriticPolicy or policy.device.type != "cpu":
-        return f"{type(policy).__name__} on {policy.device} is no plain policy on the CPU"
-    if not isinstance(policy.observation_space, spaces.Box):
-        return "observations are not plain vectors"
-    plain = type(policy.features_extractor) is FlattenExtractor
-    if not plain or type(policy.mlp_extractor) is not MlpExtractor:
-        return "the policy has a features extractor of its own"
-    if type(policy.action_dist) not in (CategoricalDistribution, DiagGaussianDistribution):
-        return f"actions follow a {type(policy.action_dist).__name__}"
+def numpy_actor(policy: Any) -> NumpyActor | None:
+    """A policy's actor in NumPy; ``None`` for one that is more than an MLP on the CPU."""
+    plain = (
+        type(policy) is ActorCriticPolicy
+        and policy.device.type == "cpu"
+        and isinstance(policy.observation_space, spaces.Box)
+        and type(policy.features_extractor) is FlattenExtractor
+        and type(policy.mlp_extractor) is MlpExtractor
+        and type(policy.action_dist) in (CategoricalDistribution, DiagGaussianDistribution)
+    )
     try:
-        NumpyActor(policy)
-    except TypeError as error:
-        return str(error)
-    return None
+        return NumpyActor(policy) if plain else None
+    except TypeError:  # an activation that it does not know
+        return None

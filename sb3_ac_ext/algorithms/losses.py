@@ -82,6 +82,11 @@ def approximate_kl(log_ratio: th.Tensor) -> th.Tensor:
     return th.mean((th.exp(log_ratio) - 1) - log_ratio)
 
 
+def near_enough(kl: Scalar, target_kl: Scalar) -> Scalar:
+    """Whether an update may go on: SB3 stops it beyond 1.5 ``target_kl``."""
+    return kl <= 1.5 * target_kl
+
+
 def clipped_share(ratio: th.Tensor, clip_range: Scalar) -> th.Tensor:
     """Share of ratios beyond the interval in which PPO's objective has a gradient."""
     return th.mean((th.abs(ratio - 1) > clip_range).float())

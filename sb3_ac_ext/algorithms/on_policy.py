@@ -12,6 +12,7 @@ import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.utils import explained_variance
 
+from sb3_ac_ext.algorithms import losses
 from sb3_ac_ext.algorithms.losses import Scalar
 from sb3_ac_ext.algorithms.rollouts import FastRollouts
 
@@ -102,12 +103,13 @@ class OnPolicyUpdate(FastRollouts):
         self._update_learning_rate(self.policy.optimizer)
         coefs = self.coefficients()
         compiled = self._compiled_update(coefs)
+        learn_from = self.learn_from if compiled is None else compiled.learn_from
         epochs: list[list[Terms]] = []
         near = True
         while near and len(epochs) < self.n_epochs:
             epochs.append([])
-            for samples in self._minibatches() if compiled is None else compiled.minibatches():
-                terms, near = (compiled.learn if compiled else self.learn_from)(samples, coefs)
+            for samples in self._minibatches(compiled):
+                terms, near = learn_from(samples, coefs)
                 epochs[-1].append(terms)
                 if not near:
                     break
@@ -136,10 +138,14 @@ class OnPolicyUpdate(FastRollouts):
 
     def near_enough(self, terms: Terms) -> bool:
         """Whether the policy is within 1.5 ``target_kl`` of the one that acted."""
-        return self.target_kl is None or float(terms["approx_kl"]) <= 1.5 * self.target_kl
+        if self.target_kl is None:
+            return True
+        return bool(losses.near_enough(float(terms["approx_kl"]), self.target_kl))
 
-    def _minibatches(self) -> Iterator[Any]:
-        yield from self.rollout_buffer.get(self.batch_size)
+    def _minibatches(self, compiled: CompiledUpdate | None) -> Iterator[Any]:
+        if compiled is not None:
+            return compiled.minibatches()
+        return self.rollout_buffer.get(self.batch_size)
 
     def _batch(self, samples: Any) -> Batch:
         actions = samples.actions

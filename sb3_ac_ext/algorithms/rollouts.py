@@ -14,7 +14,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
-from sb3_ac_ext.algorithms.acting import NumpyActor, refuses
+from sb3_ac_ext.algorithms.acting import numpy_actor
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,9 +37,9 @@ class FastRollouts(OnPolicyAlgorithm):
     ) -> bool:
         """As ``OnPolicyAlgorithm.collect_rollouts``."""
         plain = type(rollout_buffer) is RolloutBuffer and not self.exact
-        if not plain or refuses(self.policy) is not None:
+        actor = numpy_actor(self.policy) if plain else None
+        if actor is None:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
-        actor = NumpyActor(self.policy)
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         callback.on_rollout_start()
@@ -110,7 +110,11 @@ def _store(buffer: RolloutBuffer, row: Sequence[Any]) -> None:
 def _estimate_advantages(
     buffer: RolloutBuffer, last_values: Floats, dones: npt.NDArray[np.bool_]
 ) -> None:
-    """Generalised advantages (arXiv 1506.02438, eq. 16), to the bit those of the buffer's own."""
+    """Generalised advantages (arXiv 1506.02438, eq. 16), to the bit those of the buffer's own.
+
+    In float32, in SB3's order; ``monitoring.functional.generalised_advantages`` checks them by a
+    computation of its own, and must not be this one.
+    """
     going_on = 1.0 - np.vstack([buffer.episode_starts[1:], dones[None].astype(np.float32)])
     following = np.vstack([buffer.values[1:], last_values[None]])
     delta = buffer.rewards + buffer.gamma * following * going_on - buffer.values

@@ -27,9 +27,9 @@ def refuses(model: Any) -> str | None:
         return "the policy has dropout or batch norm"
     if pure(optimizer) is None:
         return f"{type(optimizer).__name__} with these settings has no compiled form"
-    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    if trained != {id(p) for p in policy.parameters()}:
-        return "the optimizer does not train exactly the policy's parameters"
+    trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    if trained != [id(p) for p in policy.parameters()]:
+        return "the optimizer does not train exactly the policy's parameters, in their order"
     return None
 
 

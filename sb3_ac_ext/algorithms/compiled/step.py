@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch as th
 from gymnasium import spaces
 from torch import nn
 
+from sb3_ac_ext.algorithms import losses
 from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop
 from sb3_ac_ext.algorithms.on_policy import Batch
 
@@ -38,7 +39,7 @@ class Job:
     max_grad_norm: float
     coefs: tuple[str, ...]
     stops: bool
-    inputs: tuple[tuple[tuple[int, ...], th.dtype], ...] = field(default=())
+    inputs: tuple[tuple[tuple[int, ...], th.dtype], ...]
 
 
 class _Evaluated(nn.Module):
@@ -52,33 +53,28 @@ class _Evaluated(nn.Module):
         return self.policy.evaluate_actions(observations, actions)  # type: ignore[operator]
 
 
-def make_step(job: Job) -> Callable[..., tuple[th.Tensor, ...]]:
+def make_step(job: Job) -> Callable[..., th.Tensor]:
     """A function of theta, optimizer state, step, lr, coefficients, rollout and rows.
 
-    It changes theta and the state in place, and returns the objective's terms and the norm of the
-    gradient before clipping.
+    It changes theta and the state in place, and returns the objective's terms, shape (k,).
     """
     shell: Any = object.__new__(job.algorithm)
     shell.__dict__.update(job.reads)
     evaluated = _Evaluated(job.policy)
     layout = _layout(job.policy)
-    space: Any = job.policy.observation_space
-    keys = sorted(space.spaces) if isinstance(space, spaces.Dict) else None
     discrete = isinstance(job.policy.action_space, spaces.Discrete)
     n_state, n_coefs = len(job.rule.state), len(job.coefs)
 
-    def step(theta: th.Tensor, *rest: th.Tensor) -> tuple[th.Tensor, ...]:
+    def step(theta: th.Tensor, *rest: th.Tensor) -> th.Tensor:
         state, (count, lr, *more) = rest[:n_state], rest[n_state:]
         coefs = dict(zip(job.coefs, more[:n_coefs], strict=True))
-        *observations, actions, values, log_probs, advantages, returns, rows = more[n_coefs:]
-        picked = [part[rows] for part in observations]
-        observed = picked[0] if keys is None else dict(zip(keys, picked, strict=True))
+        observations, actions, values, log_probs, advantages, returns, rows = more[n_coefs:]
         taken = actions[rows].to(th.float32)
         taken = taken.long().flatten() if discrete else taken
 
-        def loss(vector: th.Tensor) -> tuple[th.Tensor, tuple[th.Tensor, th.Tensor]]:
+        def loss(vector: th.Tensor) -> tuple[th.Tensor, dict[str, th.Tensor]]:
             parameters = {name: vector[span].view(shape) for name, span, shape in layout}
-            now = th.func.functional_call(evaluated, parameters, (observed, taken))
+            now = th.func.functional_call(evaluated, parameters, (observations[rows], taken))
             batch = Batch(
                 now[0].flatten(),
                 now[1],
@@ -89,16 +85,17 @@ def make_step(job: Job) -> Callable[..., tuple[th.Tensor, ...]]:
                 returns[rows].flatten(),
             )
             total, terms = shell.objective(batch, coefs)
-            near = terms["approx_kl"] <= 1.5 * coefs["target_kl"] if job.stops else total * 0 == 0
-            return total, (th.stack([term.detach() for term in terms.values()]), near)
+            return total, {name: term.detach() for name, term in terms.items()}
 
-        grad, (_, (terms, near)) = th.func.grad_and_value(loss, has_aux=True)(theta)
-        norm = grad.norm()
-        grad = grad * th.clamp(job.max_grad_norm / (norm + 1e-6), max=1.0)
+        grad, (_, terms) = th.func.grad_and_value(loss, has_aux=True)(theta)
+        grad = grad * th.clamp(job.max_grad_norm / (grad.norm() + 1e-6), max=1.0)
         updated, changed = job.rule(theta, grad, state, count, lr)
         for old, new in zip((theta, *state), (updated, *changed), strict=True):
-            old.copy_(th.where(near, new, old) if job.stops else new)
-        return terms, norm
+            if job.stops:
+                near = losses.near_enough(terms["approx_kl"], coefs["target_kl"])
+                new = th.where(near, new, old)
+            old.copy_(new)
+        return th.stack(list(terms.values()))
 
     return step
 

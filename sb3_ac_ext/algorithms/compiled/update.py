@@ -53,7 +53,7 @@ class CompiledUpdate:
         rows = th.from_numpy(np.random.permutation(n))  # noqa: NPY002
         yield from th.split(rows, self._model.batch_size or n)
 
-    def learn(self, rows: th.Tensor, coefs: Mapping[str, Any]) -> tuple[Terms, bool]:
+    def learn_from(self, rows: th.Tensor, coefs: Mapping[str, Any]) -> tuple[Terms, bool]:
         """As the model's ``learn_from``; a last, smaller minibatch is left to that."""
         if tuple(rows.shape) != self._job.inputs[-1][0]:
             self.finish()
@@ -109,7 +109,7 @@ class CompiledUpdate:
             *(th.tensor(float(value)) for value in scalars),
             *map(th.from_numpy, arrays),
             rows,
-        )[0]
+        )
         return terms
 
 
@@ -124,6 +124,7 @@ class Compiler:
         self._model, self._wait = model, wait
         self._build: Build | None = None
         self._job: Job | None = None
+        self._package = Path()
         self._update: CompiledUpdate | None = None
         self.given_up = False
         reason = refuses(model)
@@ -146,16 +147,16 @@ class Compiler:
     def _made(self, coefs: Mapping[str, Any]) -> CompiledUpdate | None:
         if self._job is None:
             self._job = make_job(self._model, coefs)
-        file = cache.package_of(self._job)
-        if self._build is None and not file.exists():
-            self._build = Build(self._job, file)
+            self._package = cache.package_of(self._job)
+            if not self._package.exists():
+                self._build = Build(self._job, self._package)
         if self._build is not None and not self._built(self._build):
             return None
         try:
-            update = CompiledUpdate(self._model, self._job, file)
+            update = CompiledUpdate(self._model, self._job, self._package)
         except Exception as error:  # a package that was cut short, or of another machine
-            file.unlink(missing_ok=True)
-            self.give_up(f"{file} cannot be loaded: {error}")
+            self._package.unlink(missing_ok=True)
+            self.give_up(f"{self._package} cannot be loaded: {error}")
             return None
         off = update.error(coefs)
         if not off <= TOLERANCE:

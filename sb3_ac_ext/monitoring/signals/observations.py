@@ -48,7 +48,7 @@ class ObservationSignal(Signal):
             _spread(parts, reading)
         if view.transitions is not None:
             _roughness(view.transitions, reading)
-            _constant(view.transitions, reading)
+            _constant(view.transitions, reading)  # of more steps than a short rollout's sample
         reading.put(observations__nonfinite=nonfinite)
         return reading
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,30 +12,23 @@ import torch as th
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch import nn
 
+from sb3_ac_ext.algorithms.drop_in import DropIn
 from sb3_ac_ext.algorithms.losses import Scalar
 
 Terms = dict[str, th.Tensor]
 
 
-class OffPolicyUpdate(OffPolicyAlgorithm):
+class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
     """Gives an off-policy algorithm its ``train()``; stands before a class of Stable-Baselines3.
 
     A variant overrides :meth:`gradient_step`, or one of the parts that it is made of.
-
-    :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
-        done in another order
     """
 
-    def __init__(self, *args: Any, exact: bool = False, **kwargs: Any) -> None:
-        self.exact = exact
-        if kwargs.get("policy_kwargs"):
-            kwargs["policy_kwargs"] = dict(kwargs["policy_kwargs"])  # SB3 writes into it
-        super().__init__(*args, **kwargs)
-
+    @abstractmethod
     def optimizers(self) -> list[th.optim.Optimizer]:
         """Those that follow the learning rate's schedule."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gradient_step(self, data: Any, step: int) -> Terms:
         """Update all networks once.
 
@@ -42,7 +36,6 @@ class OffPolicyUpdate(OffPolicyAlgorithm):
         :param step: of this call of ``train()``, from 0
         :return: what is logged, under SB3's names
         """
-        raise NotImplementedError
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """

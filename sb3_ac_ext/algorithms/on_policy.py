@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +14,7 @@ from gymnasium import spaces
 from stable_baselines3.common.utils import explained_variance
 
 from sb3_ac_ext.algorithms import losses
+from sb3_ac_ext.algorithms.drop_in import DropIn
 from sb3_ac_ext.algorithms.losses import Scalar
 from sb3_ac_ext.algorithms.rollouts import FastRollouts
 
@@ -42,14 +44,13 @@ class Batch:
     returns: th.Tensor
 
 
-class OnPolicyUpdate(FastRollouts):
+class OnPolicyUpdate(DropIn, FastRollouts):
     """Gives an on-policy algorithm its ``train()``; stands before a class of Stable-Baselines3.
 
     A variant overrides :meth:`objective`, or one of the parts that it is made of, and
     :meth:`coefficients` for what changes in the course of training.
 
-    :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
-        done in another order
+    :param exact: as of :class:`DropIn`
     :param compile: take optimizer steps by a compiled graph. Another process builds it, while
         training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
         the same shape. A first step must agree with an eager one. Updates that somebody watches
@@ -77,11 +78,9 @@ class OnPolicyUpdate(FastRollouts):
             raise ValueError(
                 "exact=True and compile cannot both be: compiled updates round otherwise"
             )
-        self.exact, self.compile = exact, compile
+        self.compile = compile
         self._compiler: Compiler | None = None
-        if kwargs.get("policy_kwargs"):
-            kwargs["policy_kwargs"] = dict(kwargs["policy_kwargs"])  # SB3 writes into it
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, exact=exact, **kwargs)
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_compiler"]
@@ -90,12 +89,12 @@ class OnPolicyUpdate(FastRollouts):
         """What weighs the parts of the objective at this moment of training."""
         return {"ent_coef": self.ent_coef, "vf_coef": self.vf_coef}
 
+    @abstractmethod
     def objective(self, batch: Batch, coefs: Mapping[str, Scalar]) -> tuple[th.Tensor, Terms]:
         """The loss, and what is logged of it under SB3's names.
 
         :param coefs: of :meth:`coefficients`
         """
-        raise NotImplementedError
 
     def train(self) -> None:
         """One update: every epoch over the rollout, unless ``target_kl`` ends it."""

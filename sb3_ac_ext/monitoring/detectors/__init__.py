@@ -33,6 +33,7 @@ from sb3_ac_ext.monitoring.detectors.gradients import GradientSpike
 from sb3_ac_ext.monitoring.detectors.invariants import Invariant, exact_invariants
 from sb3_ac_ext.monitoring.detectors.kl import LargeKL
 from sb3_ac_ext.monitoring.detectors.networks import NetworkState
+from sb3_ac_ext.monitoring.detectors.observations import DeadObservations, ObservationScale
 from sb3_ac_ext.monitoring.detectors.parity import (
     ActionParity,
     LengthParity,
@@ -41,7 +42,6 @@ from sb3_ac_ext.monitoring.detectors.parity import (
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth, TiedCritics
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
 from sb3_ac_ext.monitoring.detectors.reward_parity import RewardParity
-from sb3_ac_ext.monitoring.detectors.scales import DeadObservations, ObservationScale
 from sb3_ac_ext.monitoring.detectors.settings import OddSetting, settings_detectors
 from sb3_ac_ext.monitoring.detectors.stalled import FewUpdates, TinyUpdates
 from sb3_ac_ext.monitoring.detectors.transitions import (

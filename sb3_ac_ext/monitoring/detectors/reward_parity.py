@@ -155,10 +155,9 @@ class RewardParity(Parity):
         largest = newest(history, "parity/reward_max", self.needed)
         if scale is None or largest is None:
             return None
-        if not ((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all()):
-            return None
         far = max(scale[-1], 1.0 / scale[-1]) > _FAR
-        if not far and not self._lasts(history):
+        # a few episodes may pay that much less: what is not far must last
+        if not self._beyond(newest(history, "parity/reward_scale", (2 - far) * self.needed)):
             return None
         # another scale changes the largest reward too, at least by half as many decades
         if (np.log(largest) / np.log(scale) < 0.5).any():
@@ -175,9 +174,7 @@ class RewardParity(Parity):
             Severity.CRITICAL if far else Severity.WARNING,
         )
 
-    def _lasts(self, history: History) -> bool:
-        """Beyond the ratio in twice as many evaluations: a few episodes may pay that much less."""
-        scale = newest(history, "parity/reward_scale", 2 * self.needed)
+    def _beyond(self, scale: Floats | None) -> bool:
         if scale is None:
             return False
         return bool((scale > self.ratio).all() or (scale < 1.0 / self.ratio).all())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch as th
 from gymnasium import Space
 from stable_baselines3.common.base_class import BaseAlgorithm
+from threadpoolctl import ThreadpoolController
 from torch import nn
 
 _MODES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.modules.batchnorm._BatchNorm)
@@ -26,7 +28,8 @@ def undisturbed(model: BaseAlgorithm) -> Iterator[None]:
     """Evaluate networks and sample buffers in evaluation mode and without gradients.
 
     The state of every global random generator (Python, NumPy, torch CPU and the model's GPU) and
-    the train/eval mode of every module are the same after as before.
+    the train/eval mode of every module are the same after as before. NumPy's linear algebra uses
+    one thread: matrices are small here, and threads that wait for work take it from training.
 
     :param model: whose policy is set to evaluation mode inside
     """
@@ -39,7 +42,7 @@ def undisturbed(model: BaseAlgorithm) -> Iterator[None]:
     exploration = _state(space)
     model.policy.set_training_mode(False)
     try:
-        with th.no_grad():
+        with th.no_grad(), _linear_algebra().limit(limits=1):
             yield
     finally:
         for module, mode in modes:
@@ -52,6 +55,12 @@ def undisturbed(model: BaseAlgorithm) -> Iterator[None]:
             th.cuda.set_rng_state(cuda, model.device)
         if mps is not None:
             th.mps.set_rng_state(mps)
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """NumPy's and SciPy's; torch has its own, which is left alone."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _state(space: Space[Any]) -> Mapping[str, Any] | None:

@@ -52,6 +52,7 @@ __all__ = [
     "ValueSignal",
     "WeightSignal",
     "default_signals",
+    "invariant_signals",
 ]
 
 
@@ -69,13 +70,20 @@ def default_signals() -> list[Signal]:
         ReplaySignal(),
         GradientSignal(),
         WeightSignal(),
+        *invariant_signals(),
+        TransitionProbe(),
+        HyperparameterSignal(),
+        TimingSignal(),
+    ]
+
+
+def invariant_signals() -> list[Signal]:
+    """Those that read what must hold up to rounding."""
+    return [
         EpisodeProbe(),
         RolloutProbe(),
         ReplayProbe(),
         UpdateProbe(),
         LearningProbe(),
-        TransitionProbe(),
         NormaliserProbe(),
-        HyperparameterSignal(),
-        TimingSignal(),
     ]

@@ -10,6 +10,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ARGUMENTS = {
+    "broken_environments.py": [],
     "broken_worker.py": ["--timesteps", "18000", "--begin", "6000"],
     "custom_algorithm.py": [],
     "flight_recorder.py": [],
@@ -19,6 +20,7 @@ ARGUMENTS = {
     "zoo_callback.yml": [],
 }
 SAYS = {
+    "broken_environments.py": "DeafCart-v0 with sac",
     "broken_worker.py": "worker 3 pays 10 times",
     "custom_algorithm.py": "values are right, discounting is wrong",
     "flight_recorder.py": "advantages = nan, from rewards[87, worker 2] = nan",
@@ -56,6 +58,17 @@ def test_example(name: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert SAYS[name] in done.stdout, done.stdout[-2000:]
+
+
+def test_the_doctor_passes_the_sound_environment_and_names_four_mistakes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load("broken_environments.py").main()
+    sound, stale, limit, seed, deaf = capsys.readouterr().out.split("Cart-v0 with sac")[1:]
+    assert "ok: nothing found" in sound
+    assert "fail: stale observations" in stale and "warning: time limit: all" in limit
+    assert "fail: worker seeds" in seed and "left over from before the reset" in seed
+    assert "fail: actions matter" in deaf
 
 
 def load(name: str) -> ModuleType:

@@ -62,7 +62,9 @@ def determinism(subject: Subject) -> Check:
     if _close(first, second) and _close(first, anew):
         return Check(name, Status.OK, f"the same {len(first)} steps from the same seed up to 1e-5")
     message = f"the same seed and actions give other steps {_where(first, second, anew)}"
-    if _with_global_seed(subject):
+    if _equal(first, anew):
+        message = f"{message}; something in it is left over from before the reset"
+    elif _with_global_seed(subject):
         message = f"{message}; they depend on the global generators of NumPy or Python"
     remedy = "draw from self.np_random only, after super().reset(seed=seed)"
     return Check(name, Status.WARNING, message, remedy)

@@ -29,8 +29,9 @@ from sb3_ac_ext.monitoring.sinks import LoggerSink, Sink, default_sinks
 from sb3_ac_ext.monitoring.view import Clock, View
 from sb3_ac_ext.monitoring.watch import Watch
 
-_OBSERVED_UPDATES = 100
-"""Gradients are measured in a tenth of the calls of ``train()``, at most this many per snapshot."""
+_LEAST_OBSERVED, _MOST_OBSERVED = 5, 50
+"""Gradients are measured in a twentieth of the calls of ``train()`` between two snapshots, but in
+no fewer and no more than these, as far as there are so many."""
 
 
 class DiagnosticsCallback(BaseCallback):
@@ -258,7 +259,8 @@ class DiagnosticsCallback(BaseCallback):
         self._every = self.every or _usual_period(self.model, total)
         updates = self._every // size
         # odd, so that updates of both kinds are seen where every second one moves the actor
-        self._stride = updates // max(1, min(_OBSERVED_UPDATES, updates // 10)) | 1
+        observed = min(_MOST_OBSERVED, max(_LEAST_OBSERVED, updates // 20))
+        self._stride = updates // observed | 1
         self._recorder = Recorder(self.training_env, self.model)
         self._rollouts = RolloutCollector()
         self._pending = None

@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from sb3_ac_ext.monitoring.boundaries import Boundaries, BoundaryCounts
+from sb3_ac_ext.monitoring.rows import Rows
 
 RECENT = 32
 """Steps that are kept whole, to compare them with what the buffer holds."""
@@ -108,13 +109,7 @@ class Recorder:
         self._boundaries = Boundaries(self._n_envs)
         if model._last_obs is not None:
             self._boundaries.began(self._raw_obs(model._last_obs))
-        self._clear()
-
-    def _clear(self) -> None:
-        self._rewards: list[npt.NDArray[np.float64]] = []
-        self._raw_rewards: list[npt.NDArray[np.float64]] = []
-        self._actions: list[npt.NDArray[np.generic]] = []
-        self._dones: list[npt.NDArray[np.bool_]] = []
+        self._rewards, self._raw_rewards, self._actions, self._dones = (Rows() for _ in range(4))
         self._episodes: list[Episode] = []
         self._last_obs: Any = None
 
@@ -128,18 +123,15 @@ class Recorder:
         """
         if "rewards" not in step_locals:  # ARS steps its environments out of sight
             return True
-        rewards = step_locals["rewards"].copy()
-        dones = step_locals["dones"].copy()
-        self._rewards.append(rewards)
-        self._dones.append(dones)
+        rewards = self._rewards.add(step_locals["rewards"])
+        dones = self._dones.add(step_locals["dones"])
         actions = step_locals["actions"]
         executed = step_locals.get("clipped_actions", actions)
-        self._actions.append(executed)
+        self._actions.add(executed)
         self._last_obs = step_locals["new_obs"]
         raw = rewards
         if self._normaliser is not None:
-            raw = self._normaliser.get_original_reward()
-            self._raw_rewards.append(raw)
+            raw = self._raw_rewards.add(self._normaliser.get_original_reward())
         if self._running is not None:
             self._running[0] += raw
             self._running[1] += 1
@@ -194,20 +186,20 @@ class Recorder:
 
     def cut(self) -> Window:
         """Everything since the last cut; recording starts afresh."""
-        shape = (0, self._n_envs)
-        rewards = np.asarray(self._rewards, dtype=np.float64) if self._rewards else np.empty(shape)
-        raw = np.asarray(self._raw_rewards, dtype=np.float64) if self._raw_rewards else rewards
+        none = np.empty((0, self._n_envs))
+        rewards = self._rewards.take(none).astype(np.float64)
+        raw = self._raw_rewards.take(rewards).astype(np.float64)
         window = Window(
             rewards=rewards,
-            actions=np.asarray(self._actions) if self._actions else np.empty(shape),
-            dones=np.asarray(self._dones, dtype=np.bool_) if self._dones else np.empty(shape, bool),
+            actions=self._actions.take(none),
+            dones=self._dones.take(none).astype(np.bool_),
             episodes=tuple(self._episodes),
             last_obs=self._last_obs,
             raw_rewards=raw,
             recent=tuple(self._recent),
             boundaries=self._boundaries.counts(),
         )
-        self._clear()
+        self._episodes, self._last_obs = [], None
         return window
 
 

@@ -94,7 +94,7 @@ FAULTS = (
     _setting("learning_rate", "learning_rate_too_high", "learning_rate_high", 0.03),
     _setting("learning_rate", "learning_rate_too_low", "learning_rate_low", 1e-8),
     _setting("ent_coef", "entropy_bonus_too_high", "ent_coef_high", 1.0, **_ON),
-    _setting("ent_coef", "entropy_bonus_too_low", "ent_coef_negative", -0.1, **_ON),
+    _setting("ent_coef", "entropy_bonus_negative", "ent_coef_negative", -0.1, **_ON),
     _setting("gamma", "gamma_too_low", "gamma_low", 0.1),
     _setting("gamma", "gamma_too_high", "gamma_one", 1.0, **_DEFECT),
     _setting("gae_lambda", "gae_lambda", "gae_lambda_zero", 0.0, **_ON, **_DEFECT),

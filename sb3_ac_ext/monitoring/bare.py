@@ -88,7 +88,7 @@ def _played(env: gym.Env[Any, Any], deadline: float) -> tuple[Transitions, Float
         obs = env.reset()[0] if done else following
     columns = zip(*rows, strict=True)
     before, actions, after, rewards, inside = (np.asarray(column) for column in columns)
-    unit = _in_half_ranges(actions.reshape(len(rows), 1, -1), env.action_space)
+    unit = in_half_ranges(actions.reshape(len(rows), 1, -1), env.action_space)
     steps = Transitions(
         before[:, None].astype(np.float64),
         encoded_actions(unit, env.action_space),
@@ -99,7 +99,7 @@ def _played(env: gym.Env[Any, Any], deadline: float) -> tuple[Transitions, Float
     return steps, np.asarray(starts, dtype=np.float64)
 
 
-def _in_half_ranges(actions: npt.NDArray[Any], space: spaces.Space[Any]) -> npt.NDArray[Any]:
+def in_half_ranges(actions: npt.NDArray[Any], space: spaces.Space[Any]) -> npt.NDArray[Any]:
     """Box actions in [-1, 1], as they are executed; those without bounds, and others, as given."""
     if not isinstance(space, spaces.Box):
         return actions
@@ -156,7 +156,7 @@ def action_effect(view: View, bare: Bare) -> float | None:
         return None
     actions = steps.actions[keep]
     if isinstance(view.model, OnPolicyAlgorithm) and not view.model.policy.squash_output:
-        actions = _in_half_ranges(actions, view.model.action_space)
+        actions = in_half_ranges(actions, view.model.action_space)
     if actions.std(axis=0).min() < _LEAST_SPREAD or actions.shape[1] != len(bare.effects):
         return None
     here, there = resets.std(axis=0), bare.starts.std(axis=0)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from diptest import diptest
+from scipy.stats import f as f_distribution
 from scipy.stats import kendalltau, mannwhitneyu, theilslopes
 
 Floats = npt.NDArray[np.float64]
@@ -82,6 +83,31 @@ def largest_shift(first: Array, second: Array) -> float:
     spread = np.maximum(pooled, 1e-3 * np.abs(first).max(axis=0))
     shift = np.abs(second.mean(axis=0) - first.mean(axis=0))
     return float(np.max(shift / np.maximum(spread, 1e-9), initial=0.0))
+
+
+def time_dependence(rows: Array, most: float = 0.5) -> float | None:
+    """p-value of an F-test that the order of rows does not depend on what they hold.
+
+    A linear model predicts the place of a row from its entries; a drift of any of them, steady or
+    at once, makes that possible. Rows that are drawn alike are in random order, whatever their
+    distribution.
+
+    :param rows: shape (n, d)
+    :param most: share of n that independent entries may make up
+    :return: ``None`` for fewer than 12 rows, too few for their entries, or none that varies
+    """
+    n = len(rows)
+    if n < 12:
+        return None
+    columns = standardised(rows)
+    place = standardised(np.arange(n, dtype=np.float64)[:, None])
+    weights, _, rank, _ = np.linalg.lstsq(columns, place, rcond=1e-6)
+    if not 0 < rank <= most * n:
+        return None
+    unexplained = float(np.mean((place - columns @ weights) ** 2))
+    free = n - 1 - rank
+    ratio = (1.0 - unexplained) / rank / max(unexplained / free, 1e-300)
+    return float(f_distribution.sf(ratio, rank, free))
 
 
 def largest_spread_ratio(first: Array, second: Array) -> float:

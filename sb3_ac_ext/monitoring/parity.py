@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from sb3_ac_ext.monitoring.bare import in_half_ranges
+from sb3_ac_ext.monitoring.effects import action_effects, agreement
 from sb3_ac_ext.monitoring.functional import (
     compare_samples,
     largest_shift,
@@ -22,7 +27,40 @@ _LEAST, _LEAST_REWARDS = 50, 20
 _LEAST_EPISODES, _LEAST_STARTS = 5, 8
 
 
-def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[str, float]:
+@dataclass(frozen=True)
+class Taken:
+    """What the workers did in training, newest last.
+
+    :param rewards: shape (T, n_envs), before any normaliser
+    :param actions: shape (T, n_envs, ...)
+    :param dones: shape (T, n_envs)
+    """
+
+    rewards: Floats
+    actions: npt.NDArray[Any]
+    dones: npt.NDArray[np.bool_]
+
+    @classmethod
+    def newest(cls, parts: Sequence[Taken], steps: float) -> Taken:
+        """The newest parts that hold so many steps together, all where there are fewer.
+
+        :param parts: at least one
+        """
+        n, start = 0, len(parts)
+        while start > 0 and (n < steps or start == len(parts)):
+            start -= 1
+            n += len(parts[start].rewards)
+        chosen = parts[start:]
+        return cls(
+            np.concatenate([part.rewards for part in chosen]),
+            np.concatenate([part.actions for part in chosen]),
+            np.concatenate([part.dones for part in chosen]),
+        )
+
+
+def parity(
+    view: View, taken: Taken, played: Play, returns: Floats, lengths: Floats
+) -> dict[str, float]:
     """The training environment over the evaluation environment, under nearly the same policy.
 
     Ratios of ``parity/reward_scale``: mean magnitudes of rewards, ``parity/reward_median``: median
@@ -39,19 +77,25 @@ def parity(view: View, played: Play, returns: Floats, lengths: Floats) -> dict[s
     ``parity/start_shift``: largest difference of the mean first observation of episodes, in
     standard deviations of the evaluation's; ``parity/start_spread``: ratio of their deviations,
     the one furthest from 1: no policy has a say in either.
+    ``parity/action_agreement``: cosine of what actions do to observations in both, where they do
+    something in both; -1 where each does the opposite.
     ``parity/distinct_starts``: different first observations of the evaluation's workers.
     ``parity/length_ratio``, ``parity/length_p``: ratio of mean episode lengths, with a Mann-Whitney
     p-value. Quantities that cannot be compared are left out.
 
     :param view: this moment of training
+    :param taken: in training, an episode of it at least
     :param played: the policy that trains, in the evaluation environment
     :param returns: of recent training episodes
     :param lengths: of the same
     """
     values: dict[str, float] = {"parity/distinct_starts": float(played.distinct_starts)}
-    window = view.window
-    _rewards(window.raw_rewards.ravel(), played.rewards.ravel(), values, ~window.dones.ravel())
-    _by_action(view, played, values)
+    _rewards(taken.rewards.ravel(), played.rewards.ravel(), values, ~taken.dones.ravel())
+    if isinstance(view.model.action_space, spaces.Box):
+        _by_action(taken, played, values)
+    alike = _agreement(view, played)
+    if alike is not None:
+        values["parity/action_agreement"] = alike
     starts = view.window.boundaries.first_starts
     if played.starts is not None and min(len(starts), len(played.starts)) >= _LEAST_STARTS:
         values["parity/start_shift"] = largest_shift(played.starts, starts)
@@ -85,10 +129,17 @@ def _rewards(
             values[f"parity/reward_{name}"] = a / b
 
 
-def _by_action(view: View, played: Play, values: dict[str, float]) -> None:
-    if not isinstance(view.model.action_space, spaces.Box):
-        return
-    train = _action_terms(view.window.actions, view.window.raw_rewards)
+def _agreement(view: View, played: Play) -> float | None:
+    steps = view.transitions
+    if steps is None or played.transitions is None:
+        return None
+    if isinstance(view.model, OnPolicyAlgorithm) and not view.model.policy.squash_output:
+        steps = replace(steps, actions=in_half_ranges(steps.actions, view.model.action_space))
+    return agreement(action_effects(steps), action_effects(played.transitions))
+
+
+def _by_action(taken: Taken, played: Play, values: dict[str, float]) -> None:
+    train = _action_terms(taken.actions, taken.rewards)
     evaluated = _action_terms(played.actions, played.rewards)
     if train is None or evaluated is None:
         return

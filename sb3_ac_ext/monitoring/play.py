@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,10 @@ import numpy.typing as npt
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
+from sb3_ac_ext.monitoring.bare import in_half_ranges
 from sb3_ac_ext.monitoring.boundaries import row_bytes
 from sb3_ac_ext.monitoring.exploring import exploring
+from sb3_ac_ext.monitoring.transitions import MAX_DIMS, MAX_STEPS, Transitions, encoded_actions
 
 Floats = npt.NDArray[np.float64]
 _MOST_STEPS = 4000
@@ -27,6 +30,8 @@ class Play:
     :param actions: shape (steps, n_envs, ...), of the same steps
     :param starts: first observations of the workers, shape (n_envs, d), before normalisation;
         ``None`` for others than vectors
+    :param transitions: the first steps as the policy saw them, Box actions in half ranges; ``None``
+        for observations other than vectors
     :param distinct_starts: how many of them differ
     :param truncated: share of all episodes seen that a time limit ended
     """
@@ -36,6 +41,7 @@ class Play:
     rewards: Floats
     actions: npt.NDArray[Any]
     starts: Floats | None
+    transitions: Transitions | None
     distinct_starts: int
     truncated: float
 
@@ -58,7 +64,7 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
     env.seed(seed)
     rewards: list[Any] = []
     actions: list[Any] = []
-
+    seen: list[tuple[Any, Any]] = []
     limited: list[bool] = []
 
     def note(step: dict[str, Any], _globals: dict[str, Any]) -> None:
@@ -67,6 +73,8 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
         if step["i"] == 0 and len(rewards) < _MOST_STEPS:
             rewards.append(step["rewards"].copy())
             actions.append(step["actions"])
+            if vectors and len(seen) < MAX_STEPS:
+                seen.append((_following(step), step["dones"].copy()))
 
     with nullcontext(model) if deterministic else exploring(model, env.num_envs) as actor:
         returns, lengths = _evaluator(model)(
@@ -78,14 +86,38 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
             warn=False,
             callback=note,
         )
+    taken = np.asarray(actions)
     return Play(
         returns=np.asarray(returns, dtype=np.float64),
         lengths=np.asarray(lengths, dtype=np.float64),
         rewards=np.asarray(rewards, dtype=np.float64),
-        actions=np.asarray(actions),
+        actions=taken,
         starts=np.asarray(first, dtype=np.float64) if vectors else None,
+        transitions=_transitions(model, seen, taken, rewards) if len(seen) > 1 else None,
         distinct_starts=len(distinct),
         truncated=float(np.mean(limited)) if limited else 0.0,
+    )
+
+
+def _following(step: dict[str, Any]) -> Any:
+    """What the environment has just returned; contrib has no name of its own for it."""
+    return step.get("new_observations", step["observations"])
+
+
+def _transitions(
+    model: Any, seen: Sequence[tuple[Any, Any]], actions: npt.NDArray[Any], rewards: Any
+) -> Transitions:
+    """:param seen: what each step returned, and whether it ended an episode"""
+    observations, dones = (np.asarray(column) for column in zip(*seen, strict=True))
+    observations = observations[:, :, :MAX_DIMS].astype(np.float64)
+    rows = slice(1, len(seen))
+    taken = actions[rows].reshape(len(seen) - 1, observations.shape[1], -1)
+    return Transitions(
+        observations=observations[:-1],
+        actions=encoded_actions(in_half_ranges(taken, model.action_space), model.action_space),
+        next_observations=observations[1:],
+        rewards=np.asarray(rewards[rows], dtype=np.float64),
+        inside=~dones[1:].astype(bool),
     )
 
 

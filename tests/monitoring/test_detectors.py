@@ -62,6 +62,14 @@ def test_large_kl_needs_three_of_five(kl: list[float], severity: Severity | None
     assert (found[-1].severity if found else None) is severity
 
 
+def test_large_kl_blames_a_rollout_of_a_handful_of_steps() -> None:
+    columns = {"policy/kl": [0.5] * 5}
+    for steps, cause in ((4, "rollout_too_short"), (256, "learning_rate_too_high")):
+        facts = {"n_steps": steps, "n_epochs": 10}
+        found = findings(LargeKL(), table(columns, hyperparameters=facts, n_envs=4))
+        assert max(found[-1].causes.items(), key=lambda item: item[1])[0] == cause
+
+
 def test_large_kl_says_since_when() -> None:
     found = findings(LargeKL(), table({"policy/kl": [0.01, 0.01, 0.5, 0.5, 0.5]}))
     assert found[0].step == 500 and found[0].since == 300
@@ -338,6 +346,7 @@ def test_every_detector_names_known_causes(detector: Detector) -> None:
         lambda: LargeKL(warning=-1.0),
         lambda: LargeKL(warning=2.0, critical=1.0),
         lambda: LargeKL(needed=9),
+        lambda: LargeKL(rows=0),
         lambda: EntropyCollapse(floor=0.0),
         lambda: EntropyStuck(ceiling=1.5),
         lambda: LowExplainedVariance(low=0.5),

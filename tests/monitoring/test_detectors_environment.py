@@ -20,6 +20,7 @@ from sb3_ac_ext.monitoring.detectors import (
     ObservationScale,
     RewardParity,
     StartParity,
+    TurnedActions,
     WorkerObservations,
     WorkerStuck,
 )
@@ -188,6 +189,22 @@ def test_action_parity(effects: list[float], fires: bool) -> None:
     assert bool(causes(ActionParity(), {"parity/action_effect": effects})) is fires
 
 
+@pytest.mark.parametrize(
+    ("cosines", "cause"),
+    [
+        ([0.99, 0.98, 0.97], None),
+        ([-0.9, 0.9], None),
+        ([-0.9], None),
+        ([-0.9, -0.8], "evaluation_mismatch"),
+        ([0.9, -0.9, -0.9], "environment_drift"),
+    ],
+)
+def test_turned_actions(cosines: list[float], cause: str | None) -> None:
+    found = findings(TurnedActions(), table({"parity/action_agreement": cosines}))
+    main = max(found[-1].causes.items(), key=lambda item: item[1])[0] if found else None
+    assert main == cause
+
+
 def matrix(worker: int | None, factor: float, n: int = 20, close: float = 0.1) -> np.ndarray:
     rng = np.random.default_rng(0)
     values = np.exp(rng.normal(0.0, close, (n, 4)))
@@ -299,6 +316,9 @@ def test_actions(detector: Detector, columns: dict[str, Any], expected: str | No
         ({"probe/reset_shift": [0.3, 0.4, 0.3]}, False),
         ({"probe/reset_shift": [0.3, 5.0, 6.0]}, True),
         ({"probe/reset_shift": [0.3, 5.0, 0.3]}, False),
+        ({"probe/reset_trend_p": [0.5, 1e-5, 1e-6]}, True),
+        ({"probe/reset_trend_p": [0.5, 1e-5, 1e-3]}, False),
+        ({"probe/reset_trend_p": [1e-6]}, False),
         ({"probe/action_effect": [0.99, 0.99, 0.99, -0.98, 0.99]}, True),
         ({"probe/action_effect": [0.99, 0.99, 0.99, -0.98]}, False),
         ({"probe/action_effect": [0.99, 0.99, 0.99, -0.98, -0.97]}, False),
@@ -375,6 +395,9 @@ def test_clipped_actions_from_the_beginning() -> None:
         (RewardParity, {"factor": 1.0}),
         (RewardParity, {"transfer": 0.5}),
         (EnvironmentShift, {"steady": 0.0}),
+        (EnvironmentShift, {"alpha": 0.0}),
+        (TurnedActions, {"turned": 0.5}),
+        (TurnedActions, {"needed": 0}),
         (LateReward, {"explained": 1.0}),
         (EnvironmentShift, {"turned": 0.5}),
         (LateReward, {"margin": 1.0}),

@@ -95,6 +95,12 @@ def test_gradient_direction(
     assert causes(GradientDirection(), **columns) == expected
 
 
+def test_a_gradient_that_is_not_quite_turned_may_be_noise() -> None:
+    columns = {"probe/policy_cosine": [-0.4], "probe/stock_update": [1.0]}
+    [finding] = findings(GradientDirection(), table(columns))
+    assert finding.causes == {"policy_update_sign": 1.0, "gradients_altered": 0.6}
+
+
 def test_policy_improvement_combines_updates() -> None:
     name = "probe__policy_improvement_z"
     assert not causes(PolicyImprovement(), **{name: [-3.0, 2.0, -2.0, 1.0, 0.0]})

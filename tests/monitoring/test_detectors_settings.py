@@ -94,7 +94,7 @@ def number(value: Any) -> float | None:
         ("on-policy", {}, {"gamma": 0.5}, "gamma_too_low"),
         ("on-policy", {}, {"gamma": 1.0}, "gamma_too_high"),
         ("on-policy", {}, {"gae_lambda": 0.0}, "gae_lambda"),
-        ("on-policy", {"hyper/ent_coef": -0.1}, {}, "entropy_bonus_too_low"),
+        ("on-policy", {"hyper/ent_coef": -0.1}, {}, "entropy_bonus_negative"),
         ("off-policy", {}, {"tau": 1.0}, "target_network"),
         ("off-policy", {}, {"tau": 0.0}, "target_network"),
         ("off-policy", {}, {"buffer_size": 200, "batch_size": 64}, "replay_too_small"),

@@ -118,3 +118,27 @@ def test_roughness_and_products() -> None:
         20,
         2,
     )
+
+
+def test_rows_drawn_alike_do_not_tell_their_order() -> None:
+    rng = np.random.default_rng(0)
+    p_values = []
+    for _ in range(1000):
+        angle = rng.uniform(-np.pi, np.pi, 20)
+        rows = np.stack([np.cos(angle), np.sin(angle), rng.exponential(size=20)], axis=1)
+        p_values.append(f.time_dependence(rows))
+    for alpha, tolerance in ((0.5, 0.05), (0.05, 0.02), (0.005, 0.005)):
+        assert np.mean(np.array(p_values) < alpha) == pytest.approx(alpha, abs=tolerance)
+
+
+def test_a_drift_tells_the_order_of_rows() -> None:
+    rows = np.random.default_rng(0).uniform(-1.0, 1.0, (20, 3))
+    steady = f.time_dependence(rows + np.linspace(0.0, 3.0, 20)[:, None])
+    at_once = f.time_dependence(rows + np.repeat([0.0, 3.0], 10)[:, None])
+    assert steady is not None and at_once is not None and max(steady, at_once) < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(11, 3), (20, 11)])
+def test_too_few_rows_tell_nothing(shape: tuple[int, int]) -> None:
+    assert f.time_dependence(np.random.default_rng(0).normal(size=shape)) is None
+    assert f.time_dependence(np.ones((20, 3))) is None

@@ -15,9 +15,11 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from sb3_ac_ext import DiagnosticsCallback
 from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
+from sb3_ac_ext.monitoring.parity import Taken
 from sb3_ac_ext.monitoring.recorder import Recorder, Window
-from sb3_ac_ext.monitoring.signals import CanarySignal, QValueSignal
+from sb3_ac_ext.monitoring.signals import CanarySignal, QValueSignal, TransitionProbe
 from sb3_ac_ext.monitoring.signals.q_values import q_values
+from sb3_ac_ext.monitoring.transitions import Transitions
 from sb3_ac_ext.monitoring.view import Clock, View
 
 EMPTY = Window(np.empty((0, 1)), np.empty((0, 1)), np.empty((0, 1), bool), (), None)
@@ -359,3 +361,37 @@ def test_a_space_with_one_action_is_no_fault() -> None:
     callback = watch(every=32)
     A2C("MultiInputPolicy", DummyVecEnv([OneAction]), n_steps=32).learn(400, callback=callback)
     assert {f.detector for f in callback.verdict.findings} <= {"observation_scale"}
+
+
+def test_newest_parts_of_training_hold_an_episode_at_least() -> None:
+    def part(n: int, value: float) -> Taken:
+        shape = (n, 2)
+        return Taken(np.full(shape, value), np.zeros((*shape, 1)), np.zeros(shape, dtype=bool))
+
+    parts = [part(10, 0.0), part(10, 1.0), part(10, 2.0)]
+    assert len(Taken.newest(parts, 0.0).rewards) == 10
+    assert Taken.newest(parts, 15.0).rewards[0, 0] == 1.0
+    assert len(Taken.newest(parts, 1000.0).dones) == 30
+
+
+@pytest.mark.parametrize(
+    ("rewards", "told"),
+    [
+        (np.random.default_rng(0).normal(size=400), True),
+        (-1.0 + 1e-4 * np.linspace(0.0, 1.0, 400), False),  # a normaliser that drifts
+        (np.where(np.arange(400) % 100 == 50, 1.0, 0.0), False),  # rare events
+    ],
+)
+def test_rewards_are_modelled_where_they_vary(rewards: np.ndarray, told: bool) -> None:
+    rng = np.random.default_rng(1)
+    n = len(rewards)
+    known = Transitions(
+        rng.normal(size=(n, 1, 3)),
+        rng.normal(size=(n, 1, 1)),
+        rng.normal(size=(n, 1, 3)),
+        rewards[:, None],
+        np.ones((n, 1), dtype=bool),
+    )
+    window = SimpleNamespace(rewards=rewards)
+    reading = TransitionProbe().collect(SimpleNamespace(transitions=known, window=window))
+    assert ("probe/late_reward_r2" in reading.values) is told

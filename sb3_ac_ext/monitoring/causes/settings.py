@@ -50,7 +50,7 @@ SETTINGS: dict[str, Cause] = {
         "rollouts are too short for the advantage estimate",
         "raise n_steps, or n_envs",
         1,
-        ("hard_task", "critic_not_learning"),
+        ("hard_task", "critic_not_learning", "learning_rate_too_high", "too_many_epochs"),
     ),
     "clip_range": Cause(
         "clip_range stops every update, or none",
@@ -105,6 +105,18 @@ SETTINGS: dict[str, Cause] = {
         "raise ent_coef to 0.001 to 0.01 (SAC: ent_coef='auto'); never below 0",
         1,
         ("policy_collapse", "hard_task", "exploration_too_low"),
+    ),
+    "entropy_bonus_negative": Cause(
+        "ent_coef is negative: the policy is paid for certainty",
+        "set ent_coef to 0 or more",
+        3,
+        (
+            "entropy_bonus_too_low",
+            "learning_rate_too_high",
+            "policy_collapse",
+            "exploration_too_low",
+            "hard_task",
+        ),
     ),
     "entropy_bonus_too_high": Cause(
         "the entropy bonus outweighs the reward",

@@ -38,6 +38,7 @@ from sb3_ac_ext.monitoring.detectors.parity import (
     ActionParity,
     LengthParity,
     StartParity,
+    TurnedActions,
 )
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth, TiedCritics
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
@@ -101,6 +102,7 @@ __all__ = [
     "TiedCritics",
     "TinyUpdates",
     "TruncatedEarly",
+    "TurnedActions",
     "Untrained",
     "WorkerObservations",
     "WorkerRewards",
@@ -140,6 +142,7 @@ def default_detectors() -> list[Detector]:
         EnvironmentShift(),
         RewardParity(),
         ActionParity(),
+        TurnedActions(),
         StartParity(),
         LengthParity(),
         ObservationScale(),

@@ -88,17 +88,20 @@ class GradientDirection(Detector):
     """The gradient of an update's first step is not that of SB3's loss on the same batch.
 
     Their cosine is 1 up to rounding in every stock update. At or below ``against`` the sign of the
-    loss is wrong; at 0 the loss does not reach the network; in between, gradients are altered on
-    their way (a missing detach, noise, a hook). Algorithms with an update of their own may differ
-    on purpose: there only a wrong sign counts, twice running.
+    loss is wrong, or of one of its terms, or noise happens to point there, unless it is below
+    ``turned``; at 0 the loss does not reach the network; in between, gradients are altered on their
+    way (a missing detach, noise, a hook). Algorithms with an update of their own may differ on
+    purpose: there only a wrong sign counts, twice running.
 
     :param stock: cosine below which a stock update is altered, in (0, 1)
-    :param against: cosine at or below which the sign is wrong, in [-1, 0)
+    :param against: cosine at or below which a sign is wrong, in [-1, 0)
+    :param turned: cosine at or below which that is certain, in [-1, 0)
     :raises ValueError: for values out of range
     """
 
     stock: float = 0.99
     against: float = -0.3
+    turned: float = -0.9
 
     name = "gradient_direction"
     causes = {"policy_update_sign": 1.0, "critic_update_sign": 1.0}  # noqa: RUF012
@@ -106,6 +109,7 @@ class GradientDirection(Detector):
 
     def __post_init__(self) -> None:
         require(0.0 < self.stock < 1.0, "stock", self.stock, "a cosine in (0, 1)")
+        require(-1.0 <= self.turned < 0.0, "turned", self.turned, "a cosine in [-1, 0)")
         require(-1.0 <= self.against < 0.0, "against", self.against, "a cosine in [-1, 0)")
 
     def check(self, history: History) -> Finding | None:
@@ -131,6 +135,8 @@ class GradientDirection(Detector):
         if cosine <= self.against:
             what = "points against"
             causes = {"critic_update_sign" if critic else "policy_update_sign": 1.0}
+            if cosine > self.turned:
+                causes["gradients_altered"] = 0.6
         elif abs(cosine) < 1e-6:
             what = "has nothing in common with"
             causes = {_not_updated(net): 0.9, "gradients_altered": 0.3}

@@ -8,6 +8,8 @@ from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
+_SHORT = {"rollout_too_short": 0.9, "learning_rate_too_high": 0.6, "too_many_epochs": 0.4}
+
 
 @dataclass(frozen=True)
 class LargeKL(Detector):
@@ -16,18 +18,20 @@ class LargeKL(Detector):
 
     Fires when at least ``needed`` of the last five measurements exceed the threshold. The often
     quoted 0.02 is passed by healthy tuned runs; it is a target for ``target_kl``, not a sign of
-    harm. Raising
-    ``clip_range`` would raise KL further.
+    harm. Raising ``clip_range`` would raise KL further. Where several epochs go over a rollout of
+    fewer than ``rows`` steps, that is the likelier cause.
 
     :param warning: in nats
     :param critical: in nats
     :param needed: of the last five, between 1 and 5
+    :param rows: n_steps x n_envs, at least 1
     :raises ValueError: for bounds that are not positive and increasing
     """
 
     warning: float = 0.15
     critical: float = 1.0
     needed: int = 3
+    rows: int = 32
 
     name = "large_kl"
     causes = {"learning_rate_too_high": 0.8, "too_many_epochs": 0.4}  # noqa: RUF012
@@ -37,6 +41,7 @@ class LargeKL(Detector):
         require(self.warning > 0.0, "warning", self.warning, "a positive KL in nats")
         require(self.warning < self.critical, "critical", self.critical, "more than warning")
         require(1 <= self.needed <= 5, "needed", self.needed, "1 to 5")
+        require(self.rows >= 1, "rows", self.rows, "at least 1")
 
     def check(self, history: History) -> Finding | None:
         if not fresh(history, "policy/kl"):
@@ -56,4 +61,13 @@ class LargeKL(Detector):
             self.critical if critical else self.warning,
             ("policy/kl",),
             since=int(series.steps[above][0]),
+            causes=_SHORT if self._short(history) else None,
         )
+
+    def _short(self, history: History) -> bool:
+        """Whether several epochs go over a handful of steps."""
+        facts = history.info.hyperparameters
+        size, epochs = facts.get("n_steps"), facts.get("n_epochs")
+        if not isinstance(size, int) or not isinstance(epochs, int):
+            return False
+        return epochs > 1 and size * (history.info.n_envs or 1) < self.rows

@@ -88,6 +88,44 @@ class ActionParity(Parity):
 
 
 @dataclass(frozen=True)
+class TurnedActions(Parity):
+    """Actions do the opposite in evaluation of what they do in training.
+
+    The cosine of their effects on observations lies below ``turned``; where it was above its
+    opposite before, one of the environments has changed.
+
+    :param turned: cosine, in [-1, 0)
+    """
+
+    turned: float = -0.5
+
+    name = "turned_actions"
+    causes = {"evaluation_mismatch": 0.9, "environment_drift": 0.2}  # noqa: RUF012
+    advice = "follow the action through the wrappers of both environments: sign, order, rescaling"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(-1.0 <= self.turned < 0.0, "turned", self.turned, "a cosine in [-1, 0)")
+
+    def check(self, history: History) -> Finding | None:
+        cosines = newest(history, "parity/action_agreement", self.needed)
+        if cosines is None or (cosines > self.turned).any():
+            return None
+        alike = bool((history.series("parity/action_agreement").values > -self.turned).any())
+        return self.finding(
+            history,
+            Severity.WARNING,
+            "actions do the opposite in evaluation of what they do in training (cosine of their "
+            f"effects {cosines[-1]:.2f})",
+            cosines[-1],
+            self.turned,
+            ("parity/action_agreement",),
+            since=int(history.series("parity/action_agreement", last=self.needed).steps[0]),
+            causes={"environment_drift": 0.9, "evaluation_mismatch": 0.4} if alike else None,
+        )
+
+
+@dataclass(frozen=True)
 class StartParity(Parity):
     """Episodes of training and evaluation begin with different observations.
 

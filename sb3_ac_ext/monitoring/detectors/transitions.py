@@ -191,12 +191,14 @@ class NoisyObservations(Detector):
 class EnvironmentShift(Detector):
     """The environment is no longer the one that training began in.
 
-    Two signs that no policy has a say in: the newest resets return observations ``shift`` standard
-    deviations from the first ones; or the effect of actions on observations has turned round once
-    and stayed so: its cosine with the snapshot before was below ``turned`` once, and above
+    Three signs that no policy has a say in: the newest resets return observations ``shift``
+    standard deviations from the first ones; what resets return tells when they took place, at
+    ``alpha``, twice running; or the effect of actions on observations has turned round once and
+    stayed so: its cosine with the snapshot before was below ``turned`` once, and above
     ``steady`` in the ``needed`` snapshots before and since.
 
     :param shift: in standard deviations, positive
+    :param alpha: p-value, in (0, 1)
     :param turned: cosine, in [-1, 0]
     :param steady: cosine, in (0, 1]
     :param needed: earlier snapshots, at least 1
@@ -204,6 +206,7 @@ class EnvironmentShift(Detector):
     """
 
     shift: float = 2.0
+    alpha: float = 1e-4
     turned: float = -0.5
     steady: float = 0.7
     needed: int = 3
@@ -214,12 +217,13 @@ class EnvironmentShift(Detector):
 
     def __post_init__(self) -> None:
         require(self.shift > 0.0, "shift", self.shift, "a positive number")
+        require(0.0 < self.alpha < 1.0, "alpha", self.alpha, "a p-value in (0, 1)")
         require(-1.0 <= self.turned <= 0.0, "turned", self.turned, "a cosine in [-1, 0]")
         require(0.0 < self.steady <= 1.0, "steady", self.steady, "a cosine in (0, 1]")
         require(self.needed >= 1, "needed", self.needed, "at least 1")
 
     def check(self, history: History) -> Finding | None:
-        return self._resets(history) or self._effects(history)
+        return self._resets(history) or self._trend(history) or self._effects(history)
 
     def _resets(self, history: History) -> Finding | None:
         series = history.series("probe/reset_shift", last=2)
@@ -236,6 +240,23 @@ class EnvironmentShift(Detector):
             self.shift,
             ("probe/reset_shift",),
             since=int(series.steps[0]),
+        )
+
+    def _trend(self, history: History) -> Finding | None:
+        series = history.series("probe/reset_trend_p", last=2)
+        if not fresh(history, "probe/reset_trend_p") or len(series) < 2:
+            return None
+        if (series.values > self.alpha).any():
+            return None
+        return self.finding(
+            history,
+            Severity.WARNING,
+            "first observations of episodes tell when the episode began (p "
+            f"{series.values[-1]:.1g}): they drift",
+            series.values[-1],
+            self.alpha,
+            ("probe/reset_trend_p",),
+            since=0,
         )
 
     def _effects(self, history: History) -> Finding | None:

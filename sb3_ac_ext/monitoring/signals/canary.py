@@ -15,13 +15,13 @@ from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
 from sb3_ac_ext.monitoring.describe import environment_facts
 from sb3_ac_ext.monitoring.exploring import explores
 from sb3_ac_ext.monitoring.functional import compare_samples
-from sb3_ac_ext.monitoring.parity import parity
+from sb3_ac_ext.monitoring.parity import Taken, parity
 from sb3_ac_ext.monitoring.play import Play, play
 from sb3_ac_ext.monitoring.recorder import Episode
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
-_RECENT_EPISODES, _LEAST_EPISODES = 30, 10
+_RECENT_EPISODES, _LEAST_EPISODES, _RECENT_WINDOWS = 30, 10, 16
 
 
 class CanarySignal(Signal):
@@ -83,6 +83,7 @@ class CanarySignal(Signal):
         self._longest: int | None = None
         self._policies = 2
         self._training: deque[tuple[int, Episode]] = deque(maxlen=_RECENT_EPISODES)
+        self._taken: deque[Taken] = deque(maxlen=_RECENT_WINDOWS)
         self._bare: Bare | None = None
         self._bare_played = False
 
@@ -109,6 +110,7 @@ class CanarySignal(Signal):
         self._longest = environment_facts(model)[1]
         self._policies = 2 if explores(model) else 1
         self._training.clear()
+        self._taken.clear()
         self._bare, self._bare_played = None, False
 
     def before_update(self, view: View) -> None:
@@ -116,7 +118,10 @@ class CanarySignal(Signal):
             _ = view.transitions  # read now: the update flattens the buffer
 
     def collect(self, view: View) -> Reading:
-        self._training.extend((view.step, episode) for episode in view.window.episodes)
+        window = view.window
+        self._training.extend((view.step, episode) for episode in window.episodes)
+        if len(window.rewards):
+            self._taken.append(Taken(window.raw_rewards, window.actions, window.dones))
         plays = self._plays(view)
         if not plays:
             return Reading()
@@ -186,7 +191,10 @@ class CanarySignal(Signal):
                 canary__train_p_value=p_value,
                 canary__train_effect_size=effect,
             )
-        reading.values.update(parity(view, played, training, lengths))
+        if self._taken:
+            # less than an episode may be its beginning, or what comes long after it
+            taken = Taken.newest(list(self._taken), 1.5 * lengths.mean() if len(lengths) else 0)
+            reading.values.update(parity(view, taken, played, training, lengths))
         return reading
 
     def _newest_episodes(self, step: int) -> list[Episode]:

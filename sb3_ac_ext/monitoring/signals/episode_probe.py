@@ -6,7 +6,7 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ac_ext.monitoring.describe import environment_facts
-from sb3_ac_ext.monitoring.functional import largest_shift
+from sb3_ac_ext.monitoring.functional import largest_shift, time_dependence
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
@@ -24,6 +24,7 @@ class EpisodeProbe(Signal):
     worker's of the same number, ``probe/distinct_resets``.
     ``probe/reset_shift``: largest change of a mean reset observation from the first 20 resets to
     the last 20 (the halves of fewer), in standard deviations: no policy has a say in it.
+    ``probe/reset_trend_p``: p-value that these resets do not tell their order.
     ``probe/limit_ends`` episodes as long as the spec's ``max_episode_steps``,
     ``probe/limit_terminated`` those flagged as terminated; ``probe/early_truncated`` shorter ones
     flagged as truncated, ``probe/early_lengths`` how many different lengths these had;
@@ -68,6 +69,10 @@ class EpisodeProbe(Signal):
         if half >= _LEAST_STARTS:
             resets = np.concatenate(starts)
             reading.put(probe__reset_shift=largest_shift(resets[:half], resets[-half:]))
+        if starts:
+            p_value = time_dependence(np.concatenate(starts))
+            if p_value is not None:
+                reading.put(probe__reset_trend_p=p_value)
         running = 0 if self._running is None else int(self._running.max(initial=0))
         reading.put(probe__running=running)
         if self._limit is not None:

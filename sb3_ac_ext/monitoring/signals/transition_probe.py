@@ -12,6 +12,7 @@ from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
 _LEAST_ROWS, _EFFECT, _LAGS, _MOST_FEATURES = 64, 0.002, 8, 24
+_RARE, _DRIFT = 0.03, 0.01
 
 
 class TransitionProbe(Signal):
@@ -29,7 +30,10 @@ class TransitionProbe(Signal):
     it adds at least 0.002 to R2: below 0 when actions have come to do the opposite.
     ``probe/reward_r2``: adjusted R2 of the reward on observation, action, next observation and
     their squares;
-    ``probe/late_reward_r2``: the largest of the same of steps up to 8 earlier. Arrays per worker:
+    ``probe/late_reward_r2``: the largest of the same of steps up to 8 earlier; neither where
+    rewards vary by less than a hundredth, or fewer than 3 % of them lie beyond a standard deviation
+    from the median, as rare events do. Arrays
+    per worker:
     ``probe/worker_residual`` (mean squared error of the common model), ``probe/worker_moving``
     (share of steps in which any entry changed), ``probe/worker_level`` (median over dimensions of a
     worker's median magnitude over all workers').
@@ -124,7 +128,7 @@ def _rewards(steps: Transitions, reading: Reading) -> None:
     if whole.sum() < 2 * _LEAST_ROWS:
         return
     rewards = steps.rewards[_LAGS:][whole][:, None]
-    if rewards.std() == 0.0:
+    if _hardly_varies(rewards):
         return
     found = []
     for lag in range(_LAGS + 1):
@@ -134,6 +138,15 @@ def _rewards(steps: Transitions, reading: Reading) -> None:
         state = standardised(np.column_stack(parts)[:, :_MOST_FEATURES])
         found.append(explained_by(rewards, state, state**2))
     reading.put(probe__reward_r2=found[0], probe__late_reward_r2=max(found[1:]))
+
+
+def _hardly_varies(rewards: Floats) -> bool:
+    """Whether rewards differ by less than a normaliser drifts, or so few do that a model would
+    learn them by heart."""
+    spread, middle = float(rewards.std()), float(np.median(rewards))
+    if spread <= _DRIFT * abs(middle):
+        return True
+    return bool(np.mean(np.abs(rewards - middle) > spread) < _RARE)
 
 
 def _per_worker(steps: Transitions, reading: Reading) -> None:

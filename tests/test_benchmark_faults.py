@@ -97,7 +97,7 @@ def test_the_grid_is_as_large_as_it_must_be() -> None:
     healthy = {(c.scenario.algo, c.scenario.settings) for c in cases if not c.fault}
     for algo in ("ppo", "a2c", "sac", "td3", "ddpg"):
         assert {(algo, "tuned"), (algo, "default"), (algo, "small")} <= healthy
-    parts = ("tuning", "held-out", "fresh")
+    parts = ("tuning", "held-out", "earlier", "fresh")
     assert all(sum(split.contains(part, c) for part in parts) == 1 for c in faulty)
 
 
@@ -185,7 +185,8 @@ def test_parts_of_the_split() -> None:
     assert parts(Case(TINY, 2, "a")) == parts(Case(other, 1, "a")) == {"all"}
     assert parts(Case(TINY, 1)) == {"tuning", "all"} and parts(Case(other, 1)) == {"all"}
     assert parts(Case(TINY, 2)) == {"held-out", "all"}
-    assert parts(Case(TINY, 7, "a")) == parts(Case(TINY, 7)) == {"fresh", "all"}
+    assert parts(Case(TINY, 7, "a")) == parts(Case(TINY, 7)) == {"earlier", "all"}
+    assert parts(Case(TINY, 10, "a")) == parts(Case(TINY, 10)) == {"fresh", "all"}
     assert Split.from_json(json.loads(json.dumps(split.to_json()))) == split
     with pytest.raises(ValueError, match="unknown split 'half'"):
         split.contains("half", Case(TINY, 1))

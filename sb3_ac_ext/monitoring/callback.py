@@ -29,7 +29,7 @@ from sb3_ac_ext.monitoring.sinks import LoggerSink, Sink, default_sinks
 from sb3_ac_ext.monitoring.view import Clock, View
 from sb3_ac_ext.monitoring.watch import Watch
 
-_LEAST_OBSERVED, _MOST_OBSERVED = 5, 50
+_LEAST_OBSERVED, _MOST_OBSERVED = 2, 50
 """Gradients are measured in a twentieth of the calls of ``train()`` between two snapshots, but in
 no fewer and no more than these, as far as there are so many."""
 
@@ -46,7 +46,7 @@ class DiagnosticsCallback(BaseCallback):
     brackets single calls of ``model.train()``: the instance attribute that does so is gone when the
     call begins, ``save()`` leaves it out, and all hooks go when the call ends, by an exception too.
 
-    :param every: least environment steps between snapshots; by default 8,000, or 1,000 off-policy,
+    :param every: least environment steps between snapshots; by default 10,000, or 1,000 off-policy,
         where each costs more; a twentieth of the budget in short runs, and a two-hundredth in long
         ones
     :param canary_freq: environment steps between canary evaluations; 0 for none; by default a
@@ -316,7 +316,7 @@ class DiagnosticsCallback(BaseCallback):
 
 def _usual_period(model: Any, total: int) -> int:
     """Steps between snapshots unless told: 20 to 200 in a run, each well below 2 % of its time."""
-    usual = 8000 if isinstance(model, OnPolicyAlgorithm) else 1000
+    usual = 10_000 if isinstance(model, OnPolicyAlgorithm) else 1000
     return int(min(max(usual, total / 200), max(100, total / 20)))
 
 

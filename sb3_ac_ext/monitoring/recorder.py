@@ -105,7 +105,7 @@ class Recorder:
         monitored = is_vecenv_wrapped(env, VecMonitor) or all(env.env_is_wrapped(Monitor))
         self._running = None if monitored else np.zeros((2, self._n_envs))
         self._normaliser = unwrap_vec_normalize(env)
-        self._recent: deque[Step] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[Any, ...]] = deque(maxlen=RECENT)
         self._boundaries = Boundaries(self._n_envs)
         if model._last_obs is not None:
             self._boundaries.began(self._raw_obs(model._last_obs))
@@ -149,9 +149,7 @@ class Recorder:
         obs, new_obs, stored = model._last_obs, self._last_obs, rewards
         if self._normaliser is not None and "replay_buffer" in step_locals:
             obs, new_obs, stored = model._last_original_obs, self._raw_obs(new_obs), raw
-        self._recent.append(
-            Step(obs, new_obs, actions, executed, stored, dones, terminal, timeouts)
-        )
+        self._recent.append((obs, new_obs, actions, executed, stored, dones, terminal, timeouts))
         return math.isfinite(rewards.dot(rewards)) and all_finite(self._last_obs)
 
     def _raw_obs(self, obs: Any) -> Any:
@@ -196,7 +194,7 @@ class Recorder:
             episodes=tuple(self._episodes),
             last_obs=self._last_obs,
             raw_rewards=raw,
-            recent=tuple(self._recent),
+            recent=tuple(Step(*step) for step in self._recent),
             boundaries=self._boundaries.counts(),
         )
         self._episodes, self._last_obs = [], None

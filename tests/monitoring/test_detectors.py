@@ -62,12 +62,19 @@ def test_large_kl_needs_three_of_five(kl: list[float], severity: Severity | None
     assert (found[-1].severity if found else None) is severity
 
 
-def test_large_kl_blames_a_rollout_of_a_handful_of_steps() -> None:
-    columns = {"policy/kl": [0.5] * 5}
-    for steps, cause in ((4, "rollout_too_short"), (256, "learning_rate_too_high")):
-        facts = {"n_steps": steps, "n_epochs": 10}
-        found = findings(LargeKL(), table(columns, hyperparameters=facts, n_envs=4))
-        assert max(found[-1].causes.items(), key=lambda item: item[1])[0] == cause
+@pytest.mark.parametrize(
+    ("steps", "clip", "cause"),
+    [
+        (256, 0.2, "learning_rate_too_high"),
+        (4, 0.2, "rollout_too_short"),
+        (256, 10.0, "clip_range"),
+    ],
+)
+def test_large_kl_blames_a_setting_that_explains_it(steps: int, clip: float, cause: str) -> None:
+    columns = {"policy/kl": [0.5] * 5, "hyper/clip_range": [clip] * 5}
+    facts = {"n_steps": steps, "n_epochs": 10}
+    found = findings(LargeKL(), table(columns, hyperparameters=facts, n_envs=4))
+    assert max(found[-1].causes.items(), key=lambda item: item[1])[0] == cause
 
 
 def test_large_kl_says_since_when() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 
 from sb3_ac_ext.benchmark.faults.cases import (
     Case,
@@ -13,10 +14,11 @@ from sb3_ac_ext.benchmark.faults.cases import (
     healthy_cases,
 )
 from sb3_ac_ext.benchmark.faults.scenarios import DEFAULT, MAIN, QUICK, TUNED
-from sb3_ac_ext.benchmark.faults.split import FRESH, Split, extended
+from sb3_ac_ext.benchmark.faults.split import FRESH, ROUNDS, Split, extended
 
 PARTS = ("healthy", "faulty", "all")
 SEEDS = tuple(range(6))
+ALL_SEEDS = (*SEEDS, *chain.from_iterable(ROUNDS))
 PER_FAULT = 2
 """Scenarios per fault; raising it keeps those that were chosen before."""
 SCENARIOS: tuple[Scenario, ...] = (*MAIN, *TUNED, *DEFAULT)
@@ -33,7 +35,7 @@ def planned(
 
     :param subjects: the faults
     :param split: faults of its tuning half get scenarios and seeds of that half, held-out faults
-        held-out seeds and any scenarios; all get fresh seeds and one more scenario
+        held-out seeds and any scenarios; all get one more scenario in each round of fresh seeds
     :param part: ``healthy``, ``faulty`` (with the healthy runs that harm is measured against), or
         ``all``
     :param quick: a selection of about ten minutes on two cores: fast scenarios, every held-out
@@ -52,7 +54,7 @@ def planned(
         cases += _quick_faults(subjects, split) if quick else _all_faults(subjects, split)
     if part != "faulty":
         scenarios = QUICK if quick else SCENARIOS
-        cases += healthy_cases(scenarios, FRESH if quick else (*SEEDS, *FRESH))
+        cases += healthy_cases(scenarios, FRESH if quick else ALL_SEEDS)
     chosen = [case for case in _unique(cases) if pattern.search(case.slug)]
     if not chosen:
         raise ValueError(f"no case's name contains {only!r}; one is {cases[0].slug!r}")
@@ -61,17 +63,15 @@ def planned(
 
 def _all_faults(subjects: Iterable[Subject], split: Split) -> list[Case]:
     subjects = tuple(subjects)
-    seen = _seen(subjects, split)
-    return [
-        *healthy_cases(MAIN, (*SEEDS, *FRESH)),
-        *seen,
-        *_fresh_faults(subjects, MAIN, FRESH, seen),
-    ]
+    cases = _seen(subjects, split)
+    for seeds in ROUNDS:
+        cases += _fresh_faults(subjects, MAIN, seeds, cases)
+    return [*healthy_cases(MAIN, ALL_SEEDS), *cases]
 
 
 def _quick_faults(subjects: Iterable[Subject], split: Split) -> list[Case]:
     chosen = [subject for subject in subjects if subject.name in split.held_out["faults"]]
-    seen = _seen(chosen, split)
+    seen = [case for case in _all_faults(chosen, split) if case.seed not in FRESH]
     return [*healthy_cases(QUICK, FRESH), *_fresh_faults(chosen, QUICK, FRESH[:1], seen)]
 
 

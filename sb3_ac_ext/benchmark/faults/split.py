@@ -11,8 +11,9 @@ nothing. A healthy run has no fault: it is for tuning when its scenario and seed
 when its seed is.
 
 The held-out half was read once, and what it showed was mended; since then it is for tuning, too.
-What counts now is *fresh*: seeds that nothing had been run with, and every fault, of either half,
-in a scenario that it had not been run in.
+So it is with every round of *fresh* runs that followed: seeds that nothing had been run with, and
+every fault, of either half, in a scenario that it had not been run in. The newest round counts;
+the others are *earlier*.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from typing import Any
 
 from sb3_ac_ext.benchmark.faults.cases import Case, digest
 
-PARTS = ("tuning", "held-out", "strictly-held-out", "fresh", "all")
+PARTS = ("tuning", "held-out", "strictly-held-out", "earlier", "fresh", "all")
 KINDS = ("faults", "scenarios", "seeds")
-FRESH = (6, 7, 8)
-"""Seeds of the fresh runs."""
+ROUNDS = ((6, 7, 8), (9, 10, 11))
+"""Seeds of the rounds of fresh runs, each read once."""
+FRESH = ROUNDS[-1]
+"""Seeds of the round that nothing was set by."""
 SPLIT = Path(__file__).resolve().parents[3] / "benchmarks" / "split.json"
 
 
@@ -50,6 +53,8 @@ class Split:
             return True
         if part == "fresh":
             return case.seed in FRESH
+        if part == "earlier":
+            return any(case.seed in seeds for seeds in ROUNDS[:-1])
         names = {"scenarios": case.scenario.name, "seeds": str(case.seed)}
         if case.fault is not None:
             names["faults"] = case.fault

@@ -12,6 +12,7 @@ from sb3_ac_ext.benchmark.faults.summary import Alarms, FaultRow, Found, Part, P
 TITLES = {
     "tuning": "Tuning half: faults, scenarios and seeds that thresholds were set on",
     "fresh": "Fresh: seeds, and scenarios for each fault, that no threshold was set on",
+    "earlier": "Earlier rounds of fresh runs: read before, and set by since",
     "held-out": "Held out: faults and seeds that no threshold was set on",
     "strictly-held-out": "Held out strictly: faults, seeds and scenarios that no threshold was set "
     "on",

@@ -8,7 +8,7 @@ from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
-_SHORT = {"rollout_too_short": 0.9, "learning_rate_too_high": 0.6, "too_many_epochs": 0.4}
+_CLIPS_NOTHING = 0.9
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class LargeKL(Detector):
     Fires when at least ``needed`` of the last five measurements exceed the threshold. The often
     quoted 0.02 is passed by healthy tuned runs; it is a target for ``target_kl``, not a sign of
     harm. Raising ``clip_range`` would raise KL further. Where several epochs go over a rollout of
-    fewer than ``rows`` steps, that is the likelier cause.
+    fewer than ``rows`` steps, or ``clip_range`` clips nothing, that is the likelier cause.
 
     :param warning: in nats
     :param critical: in nats
@@ -61,8 +61,17 @@ class LargeKL(Detector):
             self.critical if critical else self.warning,
             ("policy/kl",),
             since=int(series.steps[above][0]),
-            causes=_SHORT if self._short(history) else None,
+            causes=self._likelier(history),
         )
+
+    def _likelier(self, history: History) -> dict[str, float]:
+        """The causes, that of a setting first where one is out of the range of tuned runs."""
+        clip = history.series("hyper/clip_range", last=1).values
+        if (clip > _CLIPS_NOTHING).any():
+            return {"clip_range": 0.9, "learning_rate_too_high": 0.6, "too_many_epochs": 0.4}
+        if self._short(history):
+            return {"rollout_too_short": 0.9, "learning_rate_too_high": 0.6, "too_many_epochs": 0.4}
+        return dict(self.causes)
 
     def _short(self, history: History) -> bool:
         """Whether several epochs go over a handful of steps."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sb3_ac_ext.algorithms.a2c import A2C
 from sb3_ac_ext.algorithms.ddpg import DDPG
+from sb3_ac_ext.algorithms.dqn import DQN
 from sb3_ac_ext.algorithms.ppo import PPO
 from sb3_ac_ext.algorithms.sac import SAC
 from sb3_ac_ext.algorithms.td3 import TD3
 
-__all__ = ["A2C", "DDPG", "PPO", "SAC", "TD3"]
+__all__ = ["A2C", "DDPG", "DQN", "PPO", "SAC", "TD3"]

@@ -6,7 +6,7 @@ bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch as th
@@ -103,14 +103,31 @@ def td_target(
     return target
 
 
-def critic_loss(values: Sequence[th.Tensor], target: th.Tensor) -> th.Tensor:
+def critic_loss(
+    values: Sequence[th.Tensor], target: th.Tensor, weights: th.Tensor | None = None
+) -> th.Tensor:
     """Sum over critics of the mean squared error.
 
     :param values: one of shape (n, 1) per critic
     :param target: shape (n, 1)
+    :param weights: of rows, shape (n, 1)
     """
-    errors = [F.mse_loss(value, target) for value in values]
+    errors = [weighted_mean(F.mse_loss, value, target, weights) for value in values]
     return sum(errors[1:], start=errors[0])
+
+
+def weighted_mean(
+    loss: Callable[..., th.Tensor], value: th.Tensor, target: th.Tensor, weights: th.Tensor | None
+) -> th.Tensor:
+    """Mean over rows of a loss of PyTorch's, each times its weight.
+
+    :param value: shape (n, 1)
+    :param target: shape (n, 1)
+    :param weights: shape (n, 1), ``None`` for 1
+    """
+    if weights is None:
+        return loss(value, target)
+    return (weights * loss(value, target, reduction="none")).mean()
 
 
 def soft_actor_loss(ent_coef: th.Tensor, log_prob: th.Tensor, values: th.Tensor) -> th.Tensor:

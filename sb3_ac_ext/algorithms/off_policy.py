@@ -9,11 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch as th
+from gymnasium import spaces
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch import nn
 
 from sb3_ac_ext.algorithms.drop_in import DropIn
 from sb3_ac_ext.algorithms.losses import Scalar
+from sb3_ac_ext.buffers import (
+    DictNStepReplayBuffer,
+    PrioritizedReplayBuffer,
+    PrioritizedSamples,
+)
 
 Terms = dict[str, th.Tensor]
 
@@ -21,8 +27,26 @@ Terms = dict[str, th.Tensor]
 class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
     """Gives an off-policy algorithm its ``train()``; stands before a class of Stable-Baselines3.
 
-    A variant overrides :meth:`gradient_step`, or one of the parts that it is made of.
+    A variant overrides :meth:`gradient_step`, or one of the parts that it is made of. ``n_steps``
+    works with prioritized replay and with dictionaries of observations, too.
     """
+
+    def _setup_model(self) -> None:
+        n_steps, self.n_steps = self.n_steps, 1  # SB3 refuses, or ignores, what follows
+        if n_steps > 1:
+            self._set_up_n_steps(n_steps)
+        super()._setup_model()
+        self.n_steps = n_steps
+
+    def _set_up_n_steps(self, n_steps: int) -> None:
+        cls = self.replay_buffer_class
+        if cls is None and isinstance(self.observation_space, spaces.Dict):
+            cls = self.replay_buffer_class = DictNStepReplayBuffer
+        if cls is None or not issubclass(cls, PrioritizedReplayBuffer | DictNStepReplayBuffer):
+            self.n_steps = n_steps
+            return
+        wanted = {"n_steps": n_steps, "gamma": self.gamma}
+        self.replay_buffer_kwargs = {**wanted, **self.replay_buffer_kwargs}
 
     @abstractmethod
     def optimizers(self) -> list[th.optim.Optimizer]:
@@ -45,6 +69,8 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.optimizers())
         buffer: Any = self.replay_buffer
+        if isinstance(buffer, PrioritizedReplayBuffer):
+            buffer.anneal(self._current_progress_remaining)
         terms = []
         for step in range(gradient_steps):
             data = buffer.sample(batch_size, env=self._vec_normalize_env)
@@ -53,6 +79,21 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in _means(terms).items():
             self.logger.record(f"train/{name}", value)
+
+    def importance(self, data: Any, values: Sequence[th.Tensor], target: th.Tensor) -> Any:
+        """Weights of the rows of a prioritized batch, whose new priorities are their TD errors.
+
+        :param values: one of shape (n, 1) per critic
+        :param target: shape (n, 1)
+        :return: shape (n, 1), ``None`` for other batches
+        """
+        if not isinstance(data, PrioritizedSamples):
+            return None
+        buffer: Any = self.replay_buffer
+        with th.no_grad():
+            errors = th.stack([(value - target).abs() for value in values]).mean(dim=0)
+        buffer.update_priorities(data.rows, errors)
+        return data.weights
 
     def discounts(self, data: Any) -> Scalar:
         """gamma, or gamma**n per row of an n-step replay."""

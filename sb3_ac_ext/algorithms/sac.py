@@ -60,7 +60,7 @@ class SAC(OffPolicyUpdate, stable_baselines3.SAC):
 
     def critic_loss(self, data: Any, target: th.Tensor) -> th.Tensor:
         values = self.critic(data.observations, data.actions)
-        return 0.5 * losses.critic_loss(values, target)
+        return 0.5 * losses.critic_loss(values, target, self.importance(data, values, target))
 
     def actor_loss(
         self, data: Any, actions: th.Tensor, log_prob: th.Tensor, ent_coef: th.Tensor

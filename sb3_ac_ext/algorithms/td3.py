@@ -40,7 +40,8 @@ class DelayedActor(OffPolicyUpdate, stable_baselines3.TD3):
         return losses.td_target(data.rewards, data.dones, self.discounts(data), least)
 
     def critic_loss(self, data: Any, target: th.Tensor) -> th.Tensor:
-        return losses.critic_loss(self.critic(data.observations, data.actions), target)
+        values = self.critic(data.observations, data.actions)
+        return losses.critic_loss(values, target, self.importance(data, values, target))
 
     def actor_loss(self, data: Any) -> th.Tensor:
         return -self.critic.q1_forward(data.observations, self.actor(data.observations)).mean()

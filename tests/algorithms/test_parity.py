@@ -49,6 +49,9 @@ OFF_POLICY = [
     ("TD3", "image", {**OFF, "learning_starts": 30}),
     ("DDPG", "box", {**OFF, "action_noise": noise()}),
     ("DDPG", "dict", OFF),
+    ("DQN", "box", {**OFF, "target_update_interval": 10}),
+    ("DQN", "dict", {**OFF, "gradient_steps": 2, "exploration_fraction": 0.5}),
+    ("DQN", "box", {**OFF, "n_steps": 3, "max_grad_norm": 0.1}),
 ]
 
 
@@ -102,7 +105,8 @@ def test_on_policy_is_bit_identical(
 
 @pytest.mark.parametrize(("algo", "observation", "settings"), OFF_POLICY)
 def test_off_policy_is_bit_identical(algo: str, observation: str, settings: dict[str, Any]) -> None:
-    case = (observation, "box", settings["learning_starts"] + 12)
+    action, steps = ("discrete", 60) if algo == "DQN" else ("box", 12)
+    case = (observation, action, settings["learning_starts"] + steps)
     ours, mine = trained(getattr(sb3_ac_ext, algo), *case, exact=True, **settings)
     theirs, other = trained(getattr(sb3, algo), *case, **settings)
     assert_equal(ours, theirs)
@@ -145,10 +149,11 @@ def test_the_default_mode_differs_by_rounding_only(
     )
 
 
-@pytest.mark.parametrize("algo", ["PPO", "A2C", "SAC", "TD3", "DDPG"])
+@pytest.mark.parametrize("algo", ["PPO", "A2C", "SAC", "TD3", "DDPG", "DQN"])
 def test_files_load_on_either_side(algo: str, tmp_path: Any) -> None:
     settings = {"PPO": PPO, "A2C": {}}.get(algo, OFF)
-    ours, _ = trained(getattr(sb3_ac_ext, algo), "box", "box", 40, **settings)
+    action = "discrete" if algo == "DQN" else "box"
+    ours, _ = trained(getattr(sb3_ac_ext, algo), "box", action, 40, **settings)
     ours.save(tmp_path / "ours.zip")
     there = getattr(sb3, algo).load(tmp_path / "ours.zip", env=ours.get_env())
     assert_equal(ours, there)

@@ -55,3 +55,12 @@ def test_wrong_arguments_end_with_one_sentence(
     assert main(["benchmark", *kind, *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("sb3-ac: error:") and error.count("\n") == 1
+
+
+def test_replay_prints_the_ratio_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["benchmark", "replay", "--transitions", "2000", "--rounds", "1"]
+    assert main([*arguments, "--batch-size", "8"]) == 0
+    assert "8 of 2,000 transitions: uniform" in capsys.readouterr().out
+    assert main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["ratio"] == pytest.approx(result["prioritized"] / result["uniform"])

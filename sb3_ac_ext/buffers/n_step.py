@@ -1,4 +1,7 @@
-"""n-step returns of rows of a replay buffer, for any kind of observation."""
+"""Rows of a replay buffer with their n-step returns, for any kind of observation.
+
+A row is a step of a worker: the k-th step of worker w is row k n_envs + w.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,18 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class NStep:
+class Return:
     """Every array but ``last`` has shape (n, 1).
 
     :param rewards: discounted sums up to the end of the episode or n steps
     :param dones: whether the episode is over then, time limits aside
-    :param discounts: of the value that follows, gamma to the number of steps
-    :param last: step of the last reward, shape (n,)
+    :param discounts: of the value that follows, gamma to the number of steps; ``None`` for one step
+    :param last: row of the last reward, shape (n,)
     """
 
     rewards: Floats
     dones: Floats
-    discounts: Floats
+    discounts: Floats | None
     last: Rows
 
 
@@ -49,54 +52,76 @@ class DictNStepReplayBuffer(DictReplayBuffer):
         self, batch_inds: Rows, env: VecNormalize | None = None
     ) -> DictReplayBufferSamples:
         workers = np.random.randint(0, self.n_envs, size=batch_inds.shape)  # noqa: NPY002
-        found = n_step(self, batch_inds, workers, env)
+        rows = batch_inds * self.n_envs + workers
+        found = n_step(self, rows, env)
         return DictReplayBufferSamples(
-            gathered(self, self.observations, batch_inds, workers, env),
-            self.to_torch(self.actions[batch_inds, workers]),
-            gathered(self, self.next_observations, found.last, workers, env),
+            gathered(self, self.observations, rows, env),
+            self.to_torch(taken(self.actions, rows)),
+            gathered(self, self.next_observations, found.last, env),
             self.to_torch(found.dones),
             self.to_torch(found.rewards),
-            self.to_torch(found.discounts),
+            None if found.discounts is None else self.to_torch(found.discounts),
         )
 
 
-def gathered(buffer: Any, stored: Any, at: Rows, workers: Rows, env: VecNormalize | None) -> Any:
+def gathered(buffer: Any, stored: Any, rows: Rows, env: VecNormalize | None) -> Any:
     """Normalised observations as tensors.
 
     :param stored: array of shape (size, n_envs, ...), or a dictionary of such
     """
     if not isinstance(stored, dict):
-        return buffer.to_torch(buffer._normalize_obs(stored[at, workers], env))
-    parts = buffer._normalize_obs({key: part[at, workers] for key, part in stored.items()}, env)
+        return buffer.to_torch(buffer._normalize_obs(taken(stored, rows), env))
+    parts = buffer._normalize_obs({key: taken(part, rows) for key, part in stored.items()}, env)
     return {key: buffer.to_torch(part) for key, part in parts.items()}
 
 
-def n_step(buffer: Any, at: Rows, workers: Rows, env: VecNormalize | None) -> NStep:
-    """As ``NStepReplayBuffer`` computes them, one step included.
+def taken(stored: npt.NDArray[Any], rows: Rows) -> npt.NDArray[Any]:
+    """
+    :param stored: shape (size, n_envs, ...)
+    :param rows: of any shape
+    """
+    return stored.reshape(-1, *stored.shape[2:]).take(rows, axis=0)
+
+
+def one_step(buffer: Any, rows: Rows, env: VecNormalize | None) -> Return:
+    """What :func:`n_step` gives for one step.
+
+    :param rows: shape (n,)
+    :param env: normalises rewards
+    """
+    rewards = buffer._normalize_reward(taken(buffer.rewards, rows)[:, None], env)
+    return Return(rewards, _over(buffer, rows), None, rows)
+
+
+def n_step(buffer: Any, rows: Rows, env: VecNormalize | None) -> Return:
+    """As ``NStepReplayBuffer`` computes them.
 
     A return ends with its episode, and with the newest step that the buffer holds.
 
     :param buffer: with ``n_steps`` and ``gamma``
-    :param at: steps, shape (n,)
-    :param workers: shape (n,)
+    :param rows: shape (n,)
     :param env: normalises rewards
     """
+    at, workers = np.divmod(rows, buffer.n_envs)
     steps = np.arange(buffer.n_steps)
-    taken = (at[:, None] + steps) % buffer.buffer_size
-    column = workers[:, None]
-    newest = (buffer.pos - 1) % buffer.buffer_size
-    ends = (buffer.dones[taken, column] > 0) | (buffer.timeouts[taken, column] > 0)
-    ends |= taken == newest
+    path = (at[:, None] + steps) % buffer.buffer_size
+    following = path * buffer.n_envs + workers[:, None]
+    ends = (taken(buffer.dones, following) > 0) | (taken(buffer.timeouts, following) > 0)
+    ends |= path == (buffer.pos - 1) % buffer.buffer_size
     ends[:, -1] = True
     count = ends.argmax(axis=1)
-    rewards = buffer._normalize_reward(buffer.rewards[taken, column], env)
-    discounts = buffer.gamma ** steps.astype(np.float32)
-    within = steps <= count[:, None]
-    last = taken[np.arange(len(at)), count]
-    over = buffer.dones[last, workers] * (1.0 - buffer.timeouts[last, workers])
-    return NStep(
-        rewards=(rewards * discounts * within).sum(axis=1, keepdims=True).astype(np.float32),
-        dones=over[:, None].astype(np.float32),
+    rewards = buffer._normalize_reward(taken(buffer.rewards, following), env)
+    discounts = buffer.gamma ** steps.astype(np.float32) * (steps <= count[:, None])
+    last = following[np.arange(len(rows)), count]
+    return Return(
+        rewards=(rewards * discounts).sum(axis=1, keepdims=True).astype(np.float32),
+        dones=_over(buffer, last),
         discounts=(buffer.gamma ** (count + 1.0))[:, None].astype(np.float32),
         last=last,
     )
+
+
+def _over(buffer: Any, rows: Rows) -> Floats:
+    """Whether the episode ended there, and not by a time limit; shape (n, 1)."""
+    over = taken(buffer.dones, rows) * (1.0 - taken(buffer.timeouts, rows))
+    return over[:, None].astype(np.float32)

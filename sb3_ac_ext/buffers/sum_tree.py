@@ -21,21 +21,20 @@ class SumTree:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._levels: list[Floats] = []
-        n = size
+        self._levels: list[_Level] = []
+        blocks = size
         while True:
-            blocks = -(-n // _WIDTH)
-            self._levels.append(np.zeros((blocks, _WIDTH)))
+            blocks = -(-blocks // _WIDTH)
+            self._levels.append(_Level(blocks))
             if blocks == 1:
                 break
-            n = blocks
 
     @property
     def total(self) -> float:
-        return float(self._levels[-1].sum())
+        return float(self._levels[-1].running[0, -1])
 
     def __getitem__(self, rows: Rows) -> Floats:
-        values: Floats = self._levels[0].reshape(-1)[rows]
+        values: Floats = self._levels[0].values.reshape(-1).take(rows)
         return values
 
     def set(self, rows: Rows, values: npt.ArrayLike) -> None:
@@ -43,11 +42,10 @@ class SumTree:
         :param rows: shape (n,); the last of equal ones counts
         :param values: shape (n,), or one for all; not negative
         """
-        self._levels[0].reshape(-1)[rows] = values
-        blocks = rows // _WIDTH
-        for below, above in zip(self._levels, self._levels[1:], strict=False):
-            above.reshape(-1)[blocks] = below[blocks].sum(axis=1)
-            blocks = blocks // _WIDTH
+        for level in self._levels:
+            level.values.reshape(-1)[rows] = values
+            rows = rows // _WIDTH
+            values = level.add_up(rows)
 
     def find(self, heights: Floats) -> Rows:
         """The rows in which running sums of the values reach the heights.
@@ -58,10 +56,28 @@ class SumTree:
         blocks = np.zeros(len(heights), dtype=np.int64)
         rest = np.array(heights, dtype=np.float64)
         for level in reversed(self._levels):
-            ends = np.cumsum(level[blocks], axis=1)
-            # rounding may leave a height beyond the last sum: it belongs to the last value then
-            rest = np.minimum(rest, np.nextafter(ends[:, -1], 0.0))
-            chosen = (ends <= rest[:, None]).sum(axis=1)
-            rest -= np.where(chosen > 0, ends[np.arange(len(ends)), chosen - 1], 0.0)
-            blocks = blocks * _WIDTH + chosen
+            # rounding may leave a height beyond the sum: it belongs to the last value then
+            running = level.running.take(blocks, axis=0)
+            np.minimum(rest, np.nextafter(running[:, -1], -1.0), out=rest)
+            chosen = (running[:, :-1] <= rest[:, None]).sum(axis=1) - 1
+            rest -= running.reshape(-1).take(chosen + (_WIDTH + 1) * np.arange(len(rest)))
+            blocks = _WIDTH * blocks + chosen
         return blocks
+
+
+class _Level:
+    """
+    ``values``: shape (blocks, 32); ``running``: 0 and the running sums of each block, shape
+    (blocks, 33).
+    """
+
+    def __init__(self, blocks: int) -> None:
+        self.values = np.zeros((blocks, _WIDTH))
+        self.running = np.zeros((blocks, _WIDTH + 1))
+
+    def add_up(self, blocks: Rows) -> Floats:
+        """:return: the sums of the blocks, which have changed"""
+        running = np.zeros((len(blocks), _WIDTH + 1))
+        np.cumsum(self.values.take(blocks, axis=0), axis=1, out=running[:, 1:])
+        self.running[blocks] = running
+        return running[:, -1]

@@ -21,6 +21,12 @@ def add_parser(subparsers: Any) -> None:
     overhead.add_argument("--algo", nargs="+", choices=("ppo", "a2c", "sac"), default=None)
     overhead.add_argument("--num-threads", type=_positive, default=1, help="of PyTorch (default 1)")
     overhead.add_argument("--json", action="store_true", help="print one JSON document")
+    replay = kinds.add_parser("replay", help="cost of a prioritized batch over a uniform one")
+    replay.add_argument("--transitions", type=_positive, default=1_000_000, help="(default 1e6)")
+    replay.add_argument("--batch-size", type=_positive, default=256, help="(default 256)")
+    replay.add_argument("--rounds", type=_positive, default=15, help="(default 15)")
+    replay.add_argument("--json", action="store_true", help="print one JSON document")
+    replay.set_defaults(run=run_replay)
     remedies = kinds.add_parser(
         "remedies", help="returns of clean runs, of broken ones, and of broken ones with actions"
     )
@@ -100,6 +106,28 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([result.to_json() for result in results], indent=2))
     else:
         _print_table(results)
+    return 0
+
+
+def run_replay(args: argparse.Namespace) -> int:
+    """
+    :param args: parsed arguments
+    :return: 0
+    """
+    import torch as th
+
+    from sb3_ac_ext.benchmark.replay import measure
+
+    th.set_num_threads(1)
+    cost = measure(args.transitions, args.batch_size, args.rounds)
+    if args.json:
+        print(json.dumps(cost.to_json(), indent=2))
+        return 0
+    print(
+        f"{cost.batch_size} of {cost.transitions:,} transitions: uniform {cost.uniform:.0f} us, "
+        f"prioritized {cost.prioritized:.0f} us, ratio {cost.ratio:.2f} ({cost.low:.2f} to "
+        f"{cost.high:.2f} in {args.rounds} rounds); new priorities {cost.update:.0f} us"
+    )
     return 0
 
 

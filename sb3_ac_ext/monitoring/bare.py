@@ -14,14 +14,17 @@ from gymnasium import spaces
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import unwrap_vec_normalize
 
+from sb3_ac_ext.monitoring.effects import weights_of_actions
 from sb3_ac_ext.monitoring.functional import (
     explained_by,
-    ridge,
     roughness,
-    standardised,
-    with_products,
 )
-from sb3_ac_ext.monitoring.transitions import MAX_DIMS, Transitions, encoded_actions
+from sb3_ac_ext.monitoring.transitions import (
+    MAX_DIMS,
+    Transitions,
+    encoded_actions,
+    in_half_ranges,
+)
 from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
@@ -99,18 +102,6 @@ def _played(env: gym.Env[Any, Any], deadline: float) -> tuple[Transitions, Float
     return steps, np.asarray(starts, dtype=np.float64)
 
 
-def in_half_ranges(actions: npt.NDArray[Any], space: spaces.Space[Any]) -> npt.NDArray[Any]:
-    """Box actions in [-1, 1], as they are executed; those without bounds, and others, as given."""
-    if not isinstance(space, spaces.Box):
-        return actions
-    low, high = space.low.ravel(), space.high.ravel()
-    bounded = np.isfinite(high - low)
-    middle = np.where(bounded, (high + low) / 2.0, 0.0)
-    half = np.where(bounded, (high - low) / 2.0, 1.0)
-    unit = (actions - middle) / half
-    return np.where(bounded, np.clip(unit, -1.0, 1.0), unit)
-
-
 def _summary(steps: Transitions, starts: Floats) -> Bare | None:
     keep = steps.inside
     change = (steps.next_observations - steps.observations)[keep]
@@ -121,19 +112,12 @@ def _summary(steps: Transitions, starts: Floats) -> Bare | None:
     target = change[:, alive] / change[:, alive].std(axis=0)
     gain = explained_by(target, state, actions) - explained_by(target, state)
     return Bare(
-        effects=_effects(state, actions, change) if gain >= _LEAST_GAIN else None,
+        effects=weights_of_actions(state, actions, change) if gain >= _LEAST_GAIN else None,
         spread=change.std(axis=0),
         starts=starts,
         roughness=roughness(state, change),
         still=int(np.sum((change != 0.0).mean(axis=0) < 0.5)),
     )
-
-
-def _effects(state: Floats, actions: Floats, change: Floats) -> Floats:
-    """Coefficients of the actions in a model of the change, shape (a, d)."""
-    inputs = with_products(standardised(state))
-    design = np.column_stack([inputs, actions, np.ones(len(actions))])
-    return ridge(design, change)[inputs.shape[1] : -1]
 
 
 def action_effect(view: View, bare: Bare) -> float | None:
@@ -165,7 +149,7 @@ def action_effect(view: View, bare: Bare) -> float | None:
     if expected == 0.0:
         return None
     change = (steps.next_observations - steps.observations)[keep][:, known]
-    moved = _effects(steps.observations[keep], actions, change) / bare.spread[known]
+    moved = weights_of_actions(steps.observations[keep], actions, change) / bare.spread[known]
     scaled_back = moved * (there / here)[known]
     return float(max(np.linalg.norm(moved), np.linalg.norm(scaled_back)) / expected)
 

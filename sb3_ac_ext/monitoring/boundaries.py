@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,7 @@ class BoundaryCounts:
     :param distinct_resets: different reset observations
     :param first_starts: reset observations of the first resets, shape (n, d), vectors only
     :param last_starts: of the newest resets that are not among the first
+    :param places: environment step and worker of both, in this order, shape (n, 2)
     """
 
     starts: int = 0
@@ -41,6 +43,7 @@ class BoundaryCounts:
     distinct_resets: int = 0
     first_starts: Floats = field(default_factory=lambda: np.empty((0, 0)))
     last_starts: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    places: Floats = field(default_factory=lambda: np.empty((0, 2)))
 
 
 class Boundaries:
@@ -53,21 +56,21 @@ class Boundaries:
         self._pending: dict[int, bytes] = {}
         self._resets: list[list[bytes]] = [[] for _ in range(n_envs)]
         self._old_ends: set[bytes] = set()
-        self._first: list[Any] = []
-        self._last: deque[Any] = deque(maxlen=_STARTS)
+        self._first: list[tuple[Any, int, int]] = []
+        self._last: deque[tuple[Any, int, int]] = deque(maxlen=_STARTS)
         self._starts = self._stale = self._n_ends = self._old = self._missing = 0
 
     def began(self, raw_obs: Any) -> None:
         """All workers were reset. :param raw_obs: before normalisation"""
         for worker in range(len(self._resets)):
-            self._reset(worker, raw_obs)
+            self._reset(worker, raw_obs, 0)
 
-    def _reset(self, worker: int, raw_obs: Any) -> None:
+    def _reset(self, worker: int, raw_obs: Any, step: int) -> None:
         obs = row_bytes(raw_obs, worker)
         self._pending[worker] = obs
         if isinstance(raw_obs, np.ndarray) and raw_obs.ndim == 2:
             starts = self._first if len(self._first) < _STARTS else self._last
-            starts.append(raw_obs[worker].copy())
+            starts.append((raw_obs[worker].copy(), step, worker))
         if len(self._resets[worker]) < _RESETS:
             self._resets[worker].append(obs)
 
@@ -84,14 +87,15 @@ class Boundaries:
                 self._starts += 1
                 self._stale += row_bytes(raw_obs, worker) == reset
 
-    def ended(self, worker: int, obs: Any, raw_obs: Any, terminal: Any) -> None:
+    def ended(self, worker: int, obs: Any, raw_obs: Any, terminal: Any, step: int) -> None:
         """
         :param obs: all workers' observations as the policy gets them, this one's after its reset
         :param raw_obs: the same before normalisation
         :param terminal: ``info["terminal_observation"]``, ``None`` where it is missing
+        :param step: environment steps so far
         """
         self._n_ends += 1
-        self._reset(worker, raw_obs)
+        self._reset(worker, raw_obs, step)
         if terminal is None:
             self._missing += 1
             return
@@ -117,9 +121,14 @@ class Boundaries:
             resets=rounds * len(self._resets),
             twin_resets=twins,
             distinct_resets=len({obs for resets in self._resets for obs in resets}),
-            first_starts=np.asarray(self._first, dtype=np.float64),
-            last_starts=np.asarray(self._last, dtype=np.float64),
+            first_starts=_column(self._first),
+            last_starts=_column(self._last),
+            places=np.array([place for _, *place in (*self._first, *self._last)], dtype=np.float64),
         )
+
+
+def _column(starts: Iterable[tuple[Any, int, int]]) -> Floats:
+    return np.asarray([obs for obs, *_ in starts], dtype=np.float64)
 
 
 def row_bytes(obs: Any, worker: int) -> bytes:

@@ -315,7 +315,7 @@ class DiagnosticsCallback(BaseCallback):
 
 
 def _usual_period(model: Any, total: int) -> int:
-    """Steps between snapshots unless told: 20 to 200 in a run, each well below 2 % of its time."""
+    """Steps between snapshots unless told: at most 200 in a run."""
     usual = 10_000 if isinstance(model, OnPolicyAlgorithm) else 1000
     return int(min(max(usual, total / 200), max(100, total / 20)))
 

@@ -12,13 +12,16 @@ from sb3_ac_ext.monitoring.transitions import Transitions
 
 Floats = npt.NDArray[np.float64]
 _LEAST_ROWS, _LEAST_GAIN, _LEAST_FREEDOM = 64, 0.02, 0.1
+_ROUNDING = 1e-4
+"""Spread of changes over the largest below which it may be rounding, as of a clock."""
 
 
 @dataclass(frozen=True)
 class Effects:
     """
     :param change: shape (a, d), change of an observation entry by a unit of an action, in the
-        entry's own standard deviations; 0 for entries that do not change
+        entry's own standard deviations, or by a choice against the mean of all, weighted by how
+        often it is made; 0 for entries that do not change and actions that do not vary
     :param gain: what actions add to R2
     :param freedom: what the observation leaves unexplained of the actions, 1 - R2
     """
@@ -33,9 +36,23 @@ class Effects:
         return self.gain >= _LEAST_GAIN and self.freedom >= _LEAST_FREEDOM
 
 
-def action_effects(steps: Transitions) -> Effects | None:
-    """By a ridge regression of the change of observations on observations and actions.
+def weights_of_actions(state: Floats, actions: Floats, targets: Floats) -> Floats:
+    """Coefficients of actions in a ridge regression on observations, their products and actions.
 
+    :param state: shape (n, d)
+    :param actions: shape (n, a)
+    :param targets: shape (n, q)
+    :return: shape (a, q)
+    """
+    inputs = with_products(standardised(state))
+    design = np.column_stack([inputs, actions, np.ones(len(actions))])
+    return ridge(design, targets)[inputs.shape[1] : -1]
+
+
+def action_effects(steps: Transitions, discrete: bool = False) -> Effects | None:
+    """
+    :param steps: with a choice one-hot, without the first
+    :param discrete: whether actions are choices
     :return: ``None`` with too few steps, and where nothing changes or no action varies
     """
     keep = steps.inside
@@ -43,20 +60,34 @@ def action_effects(steps: Transitions) -> Effects | None:
     change = steps.next_observations[keep] - observations
     if len(change) < _LEAST_ROWS or not np.isfinite(change).all() or not np.isfinite(actions).all():
         return None
+    change = change - change.mean(axis=0)
     spread = change.std(axis=0)
-    alive, varied = spread > 1e-9, actions.std(axis=0) > 1e-6
+    alive = spread > np.maximum(1e-9, _ROUNDING * np.abs(observations).max(axis=0))
+    varied = actions.std(axis=0) > 1e-6
     if not alive.any() or not varied.any():
         return None
-    state = with_products(standardised(observations))
-    target = change[:, alive] / spread[alive]
-    weights = ridge(np.column_stack([state, actions, np.ones(len(actions))]), target)
+    free, target = actions[:, varied], change[:, alive] / spread[alive]
     found = np.zeros((actions.shape[1], len(spread)))
-    found[:, alive] = weights[state.shape[1] : -1]
+    found[np.ix_(varied, alive)] = weights_of_actions(observations, free, target)
+    state = with_products(standardised(observations))
     return Effects(
-        found,
-        explained_by(target, state, actions) - explained_by(target, state),
-        1.0 - explained_by(actions[:, varied], state),
+        _against_the_mean(found, actions.mean(axis=0)) if discrete else found,
+        explained_by(target, state, free) - explained_by(target, state),
+        1.0 - explained_by(free, state),
     )
+
+
+def _against_the_mean(found: Floats, shares: Floats) -> Floats:
+    """Effects of all choices, the first among them, relative to their mean: which one is left out
+    of a one-hot code must not matter.
+
+    :param found: shape (a - 1, d), relative to the first
+    :param shares: how often each of them is chosen, shape (a - 1,)
+    """
+    every = np.vstack([np.zeros(found.shape[1]), found])
+    often = np.concatenate([[1.0 - shares.sum()], shares])
+    weighted: Floats = np.sqrt(np.maximum(often, 0.0))[:, None] * (every - often @ every)
+    return weighted
 
 
 def agreement(first: Effects | None, second: Effects | None) -> float | None:

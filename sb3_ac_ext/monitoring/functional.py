@@ -85,29 +85,43 @@ def largest_shift(first: Array, second: Array) -> float:
     return float(np.max(shift / np.maximum(spread, 1e-9), initial=0.0))
 
 
-def time_dependence(rows: Array, most: float = 0.5) -> float | None:
-    """p-value of an F-test that the order of rows does not depend on what they hold.
+def time_dependence(rows: Array, times: Array, groups: Array, most: float = 0.5) -> float | None:
+    """p-value of an F-test that rows do not depend on when they were drawn.
 
-    A linear model predicts the place of a row from its entries; a drift of any of them, steady or
-    at once, makes that possible. Rows that are drawn alike are in random order, whatever their
-    distribution.
+    A linear model predicts the time of a row from its entries, ``F = (R2 / k) / ((1 - R2) / f)``
+    with k independent entries and f degrees of freedom left: a drift of any entry, steady or at
+    once, makes that possible. Rows that are drawn alike tell nothing of it, whatever their
+    distribution. Means of groups are taken away first: groups may differ.
 
     :param rows: shape (n, d)
+    :param times: shape (n,)
+    :param groups: shape (n,), what each row belongs to
     :param most: share of n that independent entries may make up
-    :return: ``None`` for fewer than 12 rows, too few for their entries, or none that varies
+    :return: ``None`` for fewer than 12 rows, too few for their entries, nothing that varies within
+        groups, or entries that are not finite. Source: the F-test of a linear regression, as in
+        Draper and Smith, Applied Regression Analysis, chapter 1
     """
     n = len(rows)
-    if n < 12:
+    if n < 12 or not np.isfinite(rows).all():
         return None
-    columns = standardised(rows)
-    place = standardised(np.arange(n, dtype=np.float64)[:, None])
-    weights, _, rank, _ = np.linalg.lstsq(columns, place, rcond=1e-6)
-    if not 0 < rank <= most * n:
+    which, member = np.unique(groups, return_inverse=True)
+    columns = standardised(_centred(rows, member))
+    when = standardised(_centred(times[:, None], member))
+    weights, _, rank, _ = np.linalg.lstsq(columns, when, rcond=1e-6)
+    free = n - len(which) - rank
+    if not 0 < rank <= most * n or free < 6 or not when.any():
         return None
-    unexplained = float(np.mean((place - columns @ weights) ** 2))
-    free = n - 1 - rank
+    unexplained = float(np.mean((when - columns @ weights) ** 2))
     ratio = (1.0 - unexplained) / rank / max(unexplained / free, 1e-300)
     return float(f_distribution.sf(ratio, rank, free))
+
+
+def _centred(values: Array, member: Array) -> Floats:
+    """Without the means of groups. :param member: shape (n,), which group, from 0"""
+    sums = np.zeros((member.max() + 1, values.shape[1]))
+    np.add.at(sums, member, values)
+    centred: Floats = values - (sums / np.bincount(member)[:, None])[member]
+    return centred
 
 
 def largest_spread_ratio(first: Array, second: Array) -> float:

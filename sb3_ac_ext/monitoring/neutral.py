@@ -59,7 +59,7 @@ def undisturbed(model: BaseAlgorithm) -> Iterator[None]:
 
 @cache
 def _linear_algebra() -> ThreadpoolController:
-    """NumPy's and SciPy's; torch has its own, which is left alone."""
+    """Of every library that is loaded; PyTorch's own wheels hide theirs, which is left alone."""
     return ThreadpoolController().select(user_api="blas")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,6 @@ import numpy.typing as npt
 from gymnasium import spaces
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from sb3_ac_ext.monitoring.bare import in_half_ranges
 from sb3_ac_ext.monitoring.effects import action_effects, agreement
 from sb3_ac_ext.monitoring.functional import (
     compare_samples,
@@ -20,6 +20,7 @@ from sb3_ac_ext.monitoring.functional import (
     ridge,
 )
 from sb3_ac_ext.monitoring.play import Play
+from sb3_ac_ext.monitoring.transitions import in_half_ranges
 from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
@@ -41,21 +42,20 @@ class Taken:
     dones: npt.NDArray[np.bool_]
 
     @classmethod
-    def newest(cls, parts: Sequence[Taken], steps: float) -> Taken:
-        """The newest parts that hold so many steps together, all where there are fewer.
-
-        :param parts: at least one
-        """
-        n, start = 0, len(parts)
-        while start > 0 and (n < steps or start == len(parts)):
-            start -= 1
-            n += len(parts[start].rewards)
-        chosen = parts[start:]
+    def joined(cls, parts: Sequence[Taken]) -> Taken:
+        """:param parts: at least one"""
         return cls(
-            np.concatenate([part.rewards for part in chosen]),
-            np.concatenate([part.actions for part in chosen]),
-            np.concatenate([part.dones for part in chosen]),
+            np.concatenate([part.rewards for part in parts]),
+            np.concatenate([part.actions for part in parts]),
+            np.concatenate([part.dones for part in parts]),
         )
+
+
+def forget(parts: deque[Taken], steps: float) -> None:
+    """Drop the oldest parts as long as the others hold so many steps."""
+    held = sum(len(part.rewards) for part in parts)
+    while len(parts) > 1 and held - len(parts[0].rewards) >= steps:
+        held -= len(parts.popleft().rewards)
 
 
 def parity(
@@ -78,13 +78,13 @@ def parity(
     standard deviations of the evaluation's; ``parity/start_spread``: ratio of their deviations,
     the one furthest from 1: no policy has a say in either.
     ``parity/action_agreement``: cosine of what actions do to observations in both, where they do
-    something in both; -1 where each does the opposite.
+    something in both, and whole episodes are known of both; -1 where each does the opposite.
     ``parity/distinct_starts``: different first observations of the evaluation's workers.
     ``parity/length_ratio``, ``parity/length_p``: ratio of mean episode lengths, with a Mann-Whitney
     p-value. Quantities that cannot be compared are left out.
 
     :param view: this moment of training
-    :param taken: in training, an episode of it at least
+    :param taken: in training, the newest episode and a half where so much is known
     :param played: the policy that trains, in the evaluation environment
     :param returns: of recent training episodes
     :param lengths: of the same
@@ -93,7 +93,7 @@ def parity(
     _rewards(taken.rewards.ravel(), played.rewards.ravel(), values, ~taken.dones.ravel())
     if isinstance(view.model.action_space, spaces.Box):
         _by_action(taken, played, values)
-    alike = _agreement(view, played)
+    alike = _agreement(view, played, lengths)
     if alike is not None:
         values["parity/action_agreement"] = alike
     starts = view.window.boundaries.first_starts
@@ -129,13 +129,20 @@ def _rewards(
             values[f"parity/reward_{name}"] = a / b
 
 
-def _agreement(view: View, played: Play) -> float | None:
-    steps = view.transitions
-    if steps is None or played.transitions is None:
+def _agreement(view: View, played: Play, lengths: Floats) -> float | None:
+    """What actions do may depend on the part of an episode: whole ones must be there."""
+    steps, other = view.transitions, played.transitions
+    if steps is None or other is None or not len(lengths):
         return None
+    if len(steps.inside) < lengths.mean() or len(other.inside) < min(
+        played.lengths.mean(), len(played.rewards) - 1
+    ):
+        return None
+    space = view.model.action_space
     if isinstance(view.model, OnPolicyAlgorithm) and not view.model.policy.squash_output:
-        steps = replace(steps, actions=in_half_ranges(steps.actions, view.model.action_space))
-    return agreement(action_effects(steps), action_effects(played.transitions))
+        steps = replace(steps, actions=in_half_ranges(steps.actions, space))
+    discrete = isinstance(space, spaces.Discrete)
+    return agreement(action_effects(steps, discrete), action_effects(other, discrete))
 
 
 def _by_action(taken: Taken, played: Play, values: dict[str, float]) -> None:

@@ -12,10 +12,15 @@ import numpy.typing as npt
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
-from sb3_ac_ext.monitoring.bare import in_half_ranges
 from sb3_ac_ext.monitoring.boundaries import row_bytes
 from sb3_ac_ext.monitoring.exploring import exploring
-from sb3_ac_ext.monitoring.transitions import MAX_DIMS, MAX_STEPS, Transitions, encoded_actions
+from sb3_ac_ext.monitoring.transitions import (
+    MAX_DIMS,
+    MAX_STEPS,
+    Transitions,
+    encoded_actions,
+    in_half_ranges,
+)
 
 Floats = npt.NDArray[np.float64]
 _MOST_STEPS = 4000
@@ -30,9 +35,9 @@ class Play:
     :param actions: shape (steps, n_envs, ...), of the same steps
     :param starts: first observations of the workers, shape (n_envs, d), before normalisation;
         ``None`` for others than vectors
+    :param distinct_starts: how many of the starts differ
     :param transitions: the first steps as the policy saw them, Box actions in half ranges; ``None``
         for observations other than vectors
-    :param distinct_starts: how many of them differ
     :param truncated: share of all episodes seen that a time limit ended
     """
 
@@ -41,8 +46,8 @@ class Play:
     rewards: Floats
     actions: npt.NDArray[Any]
     starts: Floats | None
-    transitions: Transitions | None
     distinct_starts: int
+    transitions: Transitions | None
     truncated: float
 
 
@@ -66,11 +71,13 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
     actions: list[Any] = []
     seen: list[tuple[Any, Any]] = []
     limited: list[bool] = []
+    newest: list[Any] = [None]
 
     def note(step: dict[str, Any], _globals: dict[str, Any]) -> None:
         if step["done"]:
             limited.append(bool(step["info"].get("TimeLimit.truncated", False)))
-        if step["i"] == 0 and len(rewards) < _MOST_STEPS:
+        if step["rewards"] is not newest[0] and len(rewards) < _MOST_STEPS:
+            newest[0] = step["rewards"]  # of this step, which every worker with episodes left sees
             rewards.append(step["rewards"].copy())
             actions.append(step["actions"])
             if vectors and len(seen) < MAX_STEPS:

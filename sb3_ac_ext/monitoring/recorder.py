@@ -96,7 +96,7 @@ class Recorder:
     """Collects steps in the hot path; everything costly waits for :meth:`cut`.
 
     :param env: the training environment
-    :param model: that acts in it, after its reset
+    :param model: that acts in it
     """
 
     def __init__(self, env: VecEnv, model: Any) -> None:
@@ -107,9 +107,12 @@ class Recorder:
         self._normaliser = unwrap_vec_normalize(env)
         self._recent: deque[tuple[Any, ...]] = deque(maxlen=RECENT)
         self._boundaries = Boundaries(self._n_envs)
-        if model._last_obs is not None:
+        # where training goes on, the last observation is no reset's
+        if model._last_obs is not None and model.num_timesteps == 0:
             self._boundaries.began(self._raw_obs(model._last_obs))
-        self._rewards, self._raw_rewards, self._actions, self._dones = (Rows() for _ in range(4))
+        # an environment may pay whole numbers at first
+        self._rewards, self._raw_rewards = Rows(np.float64), Rows(np.float64)
+        self._actions, self._dones = Rows(), Rows(np.bool_)
         self._episodes: list[Episode] = []
         self._last_obs: Any = None
 
@@ -164,7 +167,8 @@ class Recorder:
         for worker in np.flatnonzero(dones):
             info = infos[worker]
             terminal = info.get("terminal_observation")
-            self._boundaries.ended(int(worker), self._last_obs, raw_obs, terminal)
+            step = self._model.num_timesteps
+            self._boundaries.ended(int(worker), self._last_obs, raw_obs, terminal, step)
             monitor = info.get("episode")
             if monitor is None and self._running is not None:
                 monitor = {"r": self._running[0, worker], "l": self._running[1, worker]}
@@ -185,15 +189,14 @@ class Recorder:
     def cut(self) -> Window:
         """Everything since the last cut; recording starts afresh."""
         none = np.empty((0, self._n_envs))
-        rewards = self._rewards.take(none).astype(np.float64)
-        raw = self._raw_rewards.take(rewards).astype(np.float64)
+        rewards = self._rewards.take(none)
         window = Window(
             rewards=rewards,
             actions=self._actions.take(none),
-            dones=self._dones.take(none).astype(np.bool_),
+            dones=self._dones.take(none.astype(np.bool_)),
             episodes=tuple(self._episodes),
             last_obs=self._last_obs,
-            raw_rewards=raw,
+            raw_rewards=self._raw_rewards.take(rewards),
             recent=tuple(Step(*step) for step in self._recent),
             boundaries=self._boundaries.counts(),
         )

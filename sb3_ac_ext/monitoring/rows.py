@@ -11,9 +11,13 @@ _FIRST = 64
 
 
 class Rows:
-    """A growing array of shape (n, \\*shape); shape and type are those of the first row."""
+    """A growing array of shape (n, \\*shape), in the shape of the first row.
 
-    def __init__(self) -> None:
+    :param dtype: of all rows, by default that of the first
+    """
+
+    def __init__(self, dtype: npt.DTypeLike | None = None) -> None:
+        self._dtype = dtype
         self._array: npt.NDArray[Any] = np.empty(0)
         self._n = 0
 
@@ -33,7 +37,7 @@ class Rows:
         return mine
 
     def _grow(self, row: npt.NDArray[Any]) -> None:
-        larger = np.empty((max(_FIRST, 2 * self._n), *row.shape), row.dtype)
+        larger = np.empty((max(_FIRST, 2 * self._n), *row.shape), self._dtype or row.dtype)
         if self._n:
             larger[: self._n] = self._array
         self._array = larger
@@ -45,6 +49,6 @@ class Rows:
         """
         if not self._n:
             return otherwise
-        taken = self._array[: self._n]
+        taken: npt.NDArray[Any] = self._array[: self._n].copy()
         self._array, self._n = np.empty((self._n, *taken.shape[1:]), taken.dtype), 0
         return taken

@@ -142,3 +142,17 @@ def encoded_actions(stored: Any, space: spaces.Space[Any]) -> Floats:
         chosen = stored[..., 0].astype(int) - int(space.start)
         return np.asarray(np.eye(int(space.n))[chosen][..., 1:])
     return np.asarray(stored.reshape(*stored.shape[:2], -1), dtype=np.float64)
+
+
+def in_half_ranges(actions: npt.NDArray[Any], space: spaces.Space[Any]) -> npt.NDArray[Any]:
+    """Box actions in [-1, 1], as they are executed; those without bounds, and others, as given.
+
+    :param actions: shape (..., a)
+    """
+    if not isinstance(space, spaces.Box):
+        return actions
+    low, high = space.low.ravel(), space.high.ravel()
+    bounded = np.isfinite(low) & np.isfinite(high)
+    low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+    unit = (actions - (high + low) / 2.0) / ((high - low) / 2.0)
+    return np.where(bounded, np.clip(unit, -1.0, 1.0), unit)

@@ -99,6 +99,10 @@ def test_a_gradient_that_is_not_quite_turned_may_be_noise() -> None:
     columns = {"probe/policy_cosine": [-0.4], "probe/stock_update": [1.0]}
     [finding] = findings(GradientDirection(), table(columns))
     assert finding.causes == {"policy_update_sign": 1.0, "gradients_altered": 0.6}
+    [finding] = findings(GradientDirection(), table({**columns, "probe/policy_cosine": [-1.0]}))
+    assert finding.causes == {"policy_update_sign": 1.0}
+    with pytest.raises(ValueError, match=r"turned=0\.1 is not accepted"):
+        GradientDirection(turned=0.1)
 
 
 def test_policy_improvement_combines_updates() -> None:

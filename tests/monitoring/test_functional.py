@@ -120,25 +120,41 @@ def test_roughness_and_products() -> None:
     )
 
 
-def test_rows_drawn_alike_do_not_tell_their_order() -> None:
+def test_rows_drawn_alike_do_not_tell_when() -> None:
     rng = np.random.default_rng(0)
     p_values = []
     for _ in range(1000):
-        angle = rng.uniform(-np.pi, np.pi, 20)
-        rows = np.stack([np.cos(angle), np.sin(angle), rng.exponential(size=20)], axis=1)
-        p_values.append(f.time_dependence(rows))
-    for alpha, tolerance in ((0.5, 0.05), (0.05, 0.02), (0.005, 0.005)):
+        angle = rng.uniform(-np.pi, np.pi, 24)
+        rows = np.stack([np.cos(angle), np.sin(angle), rng.exponential(size=24)], axis=1)
+        workers = rng.integers(0, 2, 24)
+        p_values.append(f.time_dependence(rows, np.cumsum(rng.exponential(size=24)), workers))
+    for alpha, tolerance in ((0.5, 0.05), (0.05, 0.02), (0.005, 0.006)):
         assert np.mean(np.array(p_values) < alpha) == pytest.approx(alpha, abs=tolerance)
 
 
-def test_a_drift_tells_the_order_of_rows() -> None:
+def test_a_drift_tells_when() -> None:
     rows = np.random.default_rng(0).uniform(-1.0, 1.0, (20, 3))
-    steady = f.time_dependence(rows + np.linspace(0.0, 3.0, 20)[:, None])
-    at_once = f.time_dependence(rows + np.repeat([0.0, 3.0], 10)[:, None])
+    times, one = np.arange(20.0), np.zeros(20)
+    steady = f.time_dependence(rows + np.linspace(0.0, 3.0, 20)[:, None], times, one)
+    at_once = f.time_dependence(rows + np.repeat([0.0, 3.0], 10)[:, None], times, one)
     assert steady is not None and at_once is not None and max(steady, at_once) < 1e-4
+
+
+def test_workers_that_differ_are_no_drift() -> None:
+    """Episodes of one of them are short: most of the later rows are its own."""
+    workers = np.array([0, 1] * 6 + [1] * 12)
+    rows = np.random.default_rng(0).normal(size=(24, 1)) + 10.0 * workers[:, None]
+    assert f.time_dependence(rows, np.arange(24.0), np.zeros(24)) < 0.01  # type: ignore[operator]
+    assert f.time_dependence(rows, np.arange(24.0), workers) > 0.01  # type: ignore[operator]
+    assert f.time_dependence(np.arange(12.0)[:, None], np.zeros(12), np.arange(12)) is None
 
 
 @pytest.mark.parametrize("shape", [(11, 3), (20, 11)])
 def test_too_few_rows_tell_nothing(shape: tuple[int, int]) -> None:
-    assert f.time_dependence(np.random.default_rng(0).normal(size=shape)) is None
-    assert f.time_dependence(np.ones((20, 3))) is None
+    times, one = np.arange(float(shape[0])), np.zeros(shape[0])
+    rows = np.random.default_rng(0).normal(size=shape)
+    assert f.time_dependence(rows, times, one) is None
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    assert f.time_dependence(np.ones((20, 3)), np.arange(20.0), np.zeros(20)) is None
+    rows[3, 1] = np.nan
+    assert f.time_dependence(rows, np.arange(20.0), np.zeros(20)) is None

@@ -23,6 +23,13 @@ def test_rows_are_copied_stacked_and_taken_once() -> None:
     assert len(rows) == 0 and rows.take(NONE) is NONE
 
 
+def test_a_type_holds_whatever_comes_first() -> None:
+    rows = Rows(np.float64)
+    rows.add(np.zeros(3, dtype=np.int64))
+    rows.add(np.array([0.9, np.nan, 1.0]))
+    np.testing.assert_array_equal(rows.take(NONE)[1], [0.9, np.nan, 1.0])
+
+
 def test_what_was_taken_is_not_written_to_again() -> None:
     rows = Rows()
     rows.add(np.ones(2))

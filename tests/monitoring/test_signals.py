@@ -1,5 +1,6 @@
 """Signals measured on real models, against the same quantity worked out another way."""
 
+from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +12,12 @@ from gymnasium import spaces
 from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from sb3_ac_ext import DiagnosticsCallback
 from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
-from sb3_ac_ext.monitoring.parity import Taken
+from sb3_ac_ext.monitoring.parity import Taken, forget
 from sb3_ac_ext.monitoring.recorder import Recorder, Window
 from sb3_ac_ext.monitoring.signals import CanarySignal, QValueSignal, TransitionProbe
 from sb3_ac_ext.monitoring.signals.q_values import q_values
@@ -363,21 +365,24 @@ def test_a_space_with_one_action_is_no_fault() -> None:
     assert {f.detector for f in callback.verdict.findings} <= {"observation_scale"}
 
 
-def test_newest_parts_of_training_hold_an_episode_at_least() -> None:
-    def part(n: int, value: float) -> Taken:
-        shape = (n, 2)
-        return Taken(np.full(shape, value), np.zeros((*shape, 1)), np.zeros(shape, dtype=bool))
-
-    parts = [part(10, 0.0), part(10, 1.0), part(10, 2.0)]
-    assert len(Taken.newest(parts, 0.0).rewards) == 10
-    assert Taken.newest(parts, 15.0).rewards[0, 0] == 1.0
-    assert len(Taken.newest(parts, 1000.0).dones) == 30
+@pytest.mark.parametrize(("steps", "oldest"), [(0.0, 2.0), (15.0, 1.0), (1000.0, 0.0)])
+def test_of_training_no_more_is_kept_than_what_is_compared(steps: float, oldest: float) -> None:
+    shape = (10, 2)
+    parts = deque(
+        Taken(np.full(shape, value), np.zeros((*shape, 1)), np.zeros(shape, dtype=bool))
+        for value in (0.0, 1.0, 2.0)
+    )
+    forget(parts, steps)
+    joined = Taken.joined(parts)
+    assert joined.rewards[0, 0] == oldest and joined.rewards[-1, 0] == 2.0
+    assert len(joined.dones) == 10 * len(parts)
 
 
 @pytest.mark.parametrize(
     ("rewards", "told"),
     [
         (np.random.default_rng(0).normal(size=400), True),
+        (np.where(np.arange(400) % 2, 1.0, -1.0), True),
         (-1.0 + 1e-4 * np.linspace(0.0, 1.0, 400), False),  # a normaliser that drifts
         (np.where(np.arange(400) % 100 == 50, 1.0, 0.0), False),  # rare events
     ],
@@ -395,3 +400,96 @@ def test_rewards_are_modelled_where_they_vary(rewards: np.ndarray, told: bool) -
     window = SimpleNamespace(rewards=rewards)
     reading = TransitionProbe().collect(SimpleNamespace(transitions=known, window=window))
     assert ("probe/late_reward_r2" in reading.values) is told
+
+
+class Turned(gym.ActionWrapper):
+    """Actions act the other way round."""
+
+    def action(self, action: Any) -> Any:
+        return 1 - action if isinstance(self.action_space, spaces.Discrete) else -action
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("algo", ["ppo", "a2c", "td3"])
+def test_effects_of_actions_in_training_and_evaluation(algo: str, turned: bool) -> None:
+    env_id = "Pendulum-v1" if algo == "td3" else "CartPole-v1"
+
+    def make() -> gym.Env[Any, Any]:
+        env = gym.make(env_id, max_episode_steps=60)
+        return Monitor(Turned(env) if turned else env)
+
+    canary = make_vec_env(env_id, n_envs=10, seed=7, env_kwargs={"max_episode_steps": 60})
+    watch = watched_canary(canary)
+    settings = {"device": "cpu", "seed": 0}
+    if algo == "td3":
+        noise = NormalActionNoise(np.zeros(1), 0.5 * np.ones(1))
+        model: Any = TD3("MlpPolicy", make(), action_noise=noise, **settings, **off_policy())
+    else:
+        env = DummyVecEnv([make] * 2)
+        model = {"ppo": PPO, "a2c": A2C}[algo]("MlpPolicy", env, n_steps=64, **settings)
+    model.learn(1200 if algo == "td3" else 2000, callback=watch)
+    found = watch.history.series("parity/action_agreement").values
+    assert len(found) >= 2
+    assert (found < -0.5).all() if turned else (found > 0.5).all()
+
+
+def watched_canary(env: Any) -> DiagnosticsCallback:
+    return DiagnosticsCallback(canary_env=env, canary_freq=300, canary_share=1.0, verbose=0)
+
+
+def test_a_policy_is_seen_though_the_first_worker_has_no_episode_to_play() -> None:
+    canary = make_vec_env("CartPole-v1", n_envs=12, seed=7)
+    watch = watched_canary(canary)
+    PPO("MlpPolicy", "CartPole-v1", n_steps=128, device="cpu").learn(1000, callback=watch)
+    assert watch.history.has("parity/reward_scale")
+
+
+class Whole(gym.Wrapper[Any, Any, Any, Any]):
+    """Pays whole numbers first, then a fraction, as goals of grids do."""
+
+    steps = 0
+
+    def step(self, action: Any) -> Any:
+        observation, _, terminated, truncated, info = self.env.step(action)
+        self.steps += 1
+        return observation, 0 if self.steps % 7 else 0.9, terminated, truncated, info
+
+
+def test_fractions_are_kept_where_whole_numbers_were_paid_first() -> None:
+    class Stacks(DummyVecEnv):
+        """Gives rewards as they come, as processes do."""
+
+        def step_wait(self) -> Any:
+            observations, rewards, dones, infos = super().step_wait()
+            whole = (rewards == np.round(rewards)).all()
+            return observations, rewards.astype(np.int64) if whole else rewards, dones, infos
+
+    env = Stacks([lambda: Whole(gym.make("CartPole-v1"))])
+    watch_all = watch(every=64)
+    PPO("MlpPolicy", env, n_steps=64, batch_size=64, seed=0).learn(256, callback=watch_all)
+    assert watch_all.history.last.values["rewards/max_abs"] == pytest.approx(0.9)  # type: ignore[union-attr]
+    assert watch_all.history.series("probe/stored_reward_error").values.max() < 1e-4
+
+
+def test_what_resets_return_is_compared_where_it_is_known() -> None:
+    def trend(env: Any, **learn: Any) -> bool:
+        model = PPO("MlpPolicy", env, n_steps=128, batch_size=128, seed=0)
+        model.learn(256)
+        watching = watch(every=128)
+        model.learn(2000, callback=watching, **learn)
+        assert watching.history.has("probe/finished")
+        return watching.history.has("probe/reset_trend_p")
+
+    assert trend(make_vec_env("CartPole-v1", n_envs=2, seed=0))
+    normalised = make_vec_env(
+        "CartPole-v1", n_envs=2, seed=0, wrapper_class=gym.wrappers.NormalizeObservation
+    )
+    assert not trend(normalised)
+
+
+def test_training_that_goes_on_does_not_begin_with_a_reset() -> None:
+    env = make_vec_env("Pendulum-v1", n_envs=4, seed=0)
+    model = PPO("MlpPolicy", env, n_steps=50, batch_size=50, seed=0).learn(200)
+    watching = watch(every=200)
+    model.learn(1000, callback=watching, reset_num_timesteps=False)
+    assert watching._recorder._boundaries.counts().first_starts.shape[0] == 4

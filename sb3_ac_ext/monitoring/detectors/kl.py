@@ -35,7 +35,7 @@ class LargeKL(Detector):
 
     name = "large_kl"
     causes = {"learning_rate_too_high": 0.8, "too_many_epochs": 0.4}  # noqa: RUF012
-    advice = "lower learning_rate (try a third), lower n_epochs, or set target_kl=0.02"
+    advice = "set target_kl=0.02, and lower what makes updates large: see the likeliest cause"
 
     def __post_init__(self) -> None:
         require(self.warning > 0.0, "warning", self.warning, "a positive KL in nats")

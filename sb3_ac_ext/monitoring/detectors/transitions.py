@@ -256,7 +256,7 @@ class EnvironmentShift(Detector):
             series.values[-1],
             self.alpha,
             ("probe/reset_trend_p",),
-            since=0,
+            since=int(series.steps[0]),
         )
 
     def _effects(self, history: History) -> Finding | None:

@@ -15,7 +15,7 @@ from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
 from sb3_ac_ext.monitoring.describe import environment_facts
 from sb3_ac_ext.monitoring.exploring import explores
 from sb3_ac_ext.monitoring.functional import compare_samples
-from sb3_ac_ext.monitoring.parity import Taken, parity
+from sb3_ac_ext.monitoring.parity import Taken, forget, parity
 from sb3_ac_ext.monitoring.play import Play, play
 from sb3_ac_ext.monitoring.recorder import Episode
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
@@ -122,6 +122,9 @@ class CanarySignal(Signal):
         self._training.extend((view.step, episode) for episode in window.episodes)
         if len(window.rewards):
             self._taken.append(Taken(window.raw_rewards, window.actions, window.dones))
+            # less than an episode may be its beginning, or what comes long after it
+            longest = max((episode.length for _, episode in self._training), default=0)
+            forget(self._taken, 1.5 * longest)
         plays = self._plays(view)
         if not plays:
             return Reading()
@@ -191,10 +194,9 @@ class CanarySignal(Signal):
                 canary__train_p_value=p_value,
                 canary__train_effect_size=effect,
             )
-        if self._taken:
-            # less than an episode may be its beginning, or what comes long after it
-            taken = Taken.newest(list(self._taken), 1.5 * lengths.mean() if len(lengths) else 0)
-            reading.values.update(parity(view, taken, played, training, lengths))
+        nothing = Taken(view.window.raw_rewards, view.window.actions, view.window.dones)
+        taken = Taken.joined(self._taken or [nothing])
+        reading.values.update(parity(view, taken, played, training, lengths))
         return reading
 
     def _newest_episodes(self, step: int) -> list[Episode]:

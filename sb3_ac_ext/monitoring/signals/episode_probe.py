@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from gymnasium.wrappers import NormalizeObservation
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from sb3_ac_ext.monitoring.boundaries import BoundaryCounts
 from sb3_ac_ext.monitoring.describe import environment_facts
 from sb3_ac_ext.monitoring.functional import largest_shift, time_dependence
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
@@ -24,7 +26,9 @@ class EpisodeProbe(Signal):
     worker's of the same number, ``probe/distinct_resets``.
     ``probe/reset_shift``: largest change of a mean reset observation from the first 20 resets to
     the last 20 (the halves of fewer), in standard deviations: no policy has a say in it.
-    ``probe/reset_trend_p``: p-value that these resets do not tell their order.
+    ``probe/reset_trend_p``: p-value that these resets do not tell when they took place. Both where
+    an episode has ended since the last snapshot, and no wrapper of gymnasium's normalises
+    observations, which would make them drift.
     ``probe/limit_ends`` episodes as long as the spec's ``max_episode_steps``,
     ``probe/limit_terminated`` those flagged as terminated; ``probe/early_truncated`` shorter ones
     flagged as truncated, ``probe/early_lengths`` how many different lengths these had;
@@ -41,12 +45,15 @@ class EpisodeProbe(Signal):
         self._limit: int | None = None
         self._running: np.ndarray | None = None
         self._finished = self._limit_ends = self._limit_terminated = self._early = 0
-        self._longest = 0
+        self._longest = self._ends = 0
+        self._normalised = False
         self._early_lengths: set[int] = set()
 
     def attach(self, model: BaseAlgorithm) -> None:
         self._clear()
         self._limit = environment_facts(model)[1]
+        env = model.get_env()
+        self._normalised = env is not None and any(env.env_is_wrapped(NormalizeObservation))
 
     def collect(self, view: View) -> Reading:
         reading = Reading()
@@ -64,15 +71,9 @@ class EpisodeProbe(Signal):
             probe__distinct_resets=found.distinct_resets,
             probe__finished=self._finished,
         )
-        starts = [part for part in (found.first_starts, found.last_starts) if len(part)]
-        half = sum(map(len, starts)) // 2
-        if half >= _LEAST_STARTS:
-            resets = np.concatenate(starts)
-            reading.put(probe__reset_shift=largest_shift(resets[:half], resets[-half:]))
-        if starts:
-            p_value = time_dependence(np.concatenate(starts))
-            if p_value is not None:
-                reading.put(probe__reset_trend_p=p_value)
+        if found.ends > self._ends and not self._normalised:
+            self._resets(found, reading)
+        self._ends = found.ends
         running = 0 if self._running is None else int(self._running.max(initial=0))
         reading.put(probe__running=running)
         if self._limit is not None:
@@ -84,6 +85,18 @@ class EpisodeProbe(Signal):
                 probe__overlong=max(self._longest, running) / self._limit,
             )
         return reading
+
+    def _resets(self, found: BoundaryCounts, reading: Reading) -> None:
+        starts = [part for part in (found.first_starts, found.last_starts) if len(part)]
+        if not starts:
+            return
+        resets = np.concatenate(starts)
+        half = len(resets) // 2
+        if half >= _LEAST_STARTS:
+            reading.put(probe__reset_shift=largest_shift(resets[:half], resets[-half:]))
+        p_value = time_dependence(resets, *found.places.T)
+        if p_value is not None:
+            reading.put(probe__reset_trend_p=p_value)
 
     def _count(self, view: View) -> None:
         dones = view.window.dones

@@ -31,9 +31,8 @@ class TransitionProbe(Signal):
     ``probe/reward_r2``: adjusted R2 of the reward on observation, action, next observation and
     their squares;
     ``probe/late_reward_r2``: the largest of the same of steps up to 8 earlier; neither where
-    rewards vary by less than a hundredth, or fewer than 3 % of them lie beyond a standard deviation
-    from the median, as rare events do. Arrays
-    per worker:
+    rewards deviate by less than a hundredth of their median, or fewer than 3 % of them lie as far
+    as a standard deviation from it, as rare events do. Arrays per worker:
     ``probe/worker_residual`` (mean squared error of the common model), ``probe/worker_moving``
     (share of steps in which any entry changed), ``probe/worker_level`` (median over dimensions of a
     worker's median magnitude over all workers').
@@ -146,7 +145,7 @@ def _hardly_varies(rewards: Floats) -> bool:
     spread, middle = float(rewards.std()), float(np.median(rewards))
     if spread <= _DRIFT * abs(middle):
         return True
-    return bool(np.mean(np.abs(rewards - middle) > spread) < _RARE)
+    return bool(np.mean(np.abs(rewards - middle) > 0.99 * spread) < _RARE)
 
 
 def _per_worker(steps: Transitions, reading: Reading) -> None:

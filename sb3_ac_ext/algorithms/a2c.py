@@ -15,12 +15,8 @@ from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Terms
 class A2C(OnPolicyUpdate, stable_baselines3.A2C):
     """``stable_baselines3.A2C``: same arguments, policies, saved files and logged values."""
 
-    objective_reads = ("normalize_advantage",)
-
     def objective(self, batch: Batch, coefs: Mapping[str, Scalar]) -> tuple[th.Tensor, Terms]:
-        advantages = batch.advantages
-        if self.normalize_advantage:
-            advantages = losses.standardised(advantages)
+        advantages = self.advantages(batch)
         policy = losses.policy_gradient_loss(advantages, batch.log_prob)
         value = losses.value_loss(batch.returns, batch.values)
         entropy = losses.entropy_loss(batch.entropy, batch.log_prob)

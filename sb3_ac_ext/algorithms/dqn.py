@@ -20,10 +20,7 @@ class DQN(OffPolicyUpdate, stable_baselines3.DQN):
 
     def gradient_step(self, data: Any, step: int) -> Terms:
         loss = self.critic_loss(data, self.critic_target_values(data))
-        self.policy.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-        self.policy.optimizer.step()
+        self.descend(self.policy.optimizer, loss)
         return {"loss": loss}
 
     @th.no_grad()

@@ -26,6 +26,18 @@ def standardised(advantages: th.Tensor) -> th.Tensor:
     return (advantages - advantages.mean()) / (advantages.std() + 1e-8)
 
 
+def within_deviations(advantages: th.Tensor, most: float) -> th.Tensor:
+    """Advantages at most so many standard deviations from their mean; a single one is left alone.
+
+    :param advantages: shape (n,)
+    :param most: positive
+    """
+    if len(advantages) == 1:
+        return advantages
+    mean, reach = advantages.mean(), most * advantages.std()
+    return th.clamp(advantages, mean - reach, mean + reach)
+
+
 def surrogate_loss(advantages: th.Tensor, ratio: th.Tensor, clip_range: Scalar) -> th.Tensor:
     """PPO's clipped objective, negated (arXiv 1707.06347, eq. 7).
 

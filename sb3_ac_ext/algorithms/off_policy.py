@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch as th
@@ -30,6 +29,9 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
     A variant overrides :meth:`gradient_step`, or one of the parts that it is made of. ``n_steps``
     works with prioritized replay and with dictionaries of observations, too.
     """
+
+    scheduled: ClassVar[tuple[str, ...]] = ("tau", "batch_size")
+    max_grad_norm: Any
 
     def _setup_model(self) -> None:
         n_steps, self.n_steps = self.n_steps, 1  # SB3 refuses, or ignores, what follows
@@ -67,7 +69,10 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
         :param batch_size: rows of each
         """
         self.policy.set_training_mode(True)
+        self.follow_schedules()
         self._update_learning_rate(self.optimizers())
+        if "batch_size" in self.schedules:
+            batch_size = self.batch_size
         buffer: Any = self.replay_buffer
         if isinstance(buffer, PrioritizedReplayBuffer):
             buffer.anneal(self._current_progress_remaining)
@@ -79,6 +84,15 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in _means(terms).items():
             self.logger.record(f"train/{name}", value)
+
+    def descend(self, optimizer: th.optim.Optimizer, loss: th.Tensor) -> None:
+        """One step of an optimizer down a loss, with a gradient of at most ``max_grad_norm``."""
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.max_grad_norm is not None:
+            trained = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(trained, self.max_grad_norm)
+        optimizer.step()
 
     def importance(self, data: Any, values: Sequence[th.Tensor], target: th.Tensor) -> Any:
         """Weights of the rows of a prioritized batch, whose new priorities are their TD errors.
@@ -98,29 +112,6 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
     def discounts(self, data: Any) -> Scalar:
         """gamma, or gamma**n per row of an n-step replay."""
         return self.gamma if data.discounts is None else data.discounts
-
-
-def descend(optimizer: th.optim.Optimizer, loss: th.Tensor) -> None:
-    """One step of an optimizer down a loss."""
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-
-
-@contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """Gradients pass through a network inside, and none are computed for its weights."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    _require(trained, False)
-    try:
-        yield
-    finally:
-        _require(trained, True)
-
-
-def _require(parameters: Iterable[nn.Parameter], gradient: bool) -> None:
-    for parameter in parameters:
-        parameter.requires_grad_(gradient)
 
 
 def _means(terms: Sequence[Terms]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from stable_baselines3.common.utils import explained_variance
 
 from sb3_ac_ext.algorithms import losses
+from sb3_ac_ext.algorithms.critic_rate import CriticRate
 from sb3_ac_ext.algorithms.drop_in import DropIn
 from sb3_ac_ext.algorithms.losses import Scalar
 from sb3_ac_ext.algorithms.rollouts import FastRollouts
@@ -44,31 +45,39 @@ class Batch:
     returns: th.Tensor
 
 
-class OnPolicyUpdate(DropIn, FastRollouts):
+class OnPolicyUpdate(CriticRate, DropIn, FastRollouts):
     """Gives an on-policy algorithm its ``train()``; stands before a class of Stable-Baselines3.
 
     A variant overrides :meth:`objective`, or one of the parts that it is made of, and
     :meth:`coefficients` for what changes in the course of training.
 
     :param exact: as of :class:`DropIn`
+    :param advantage_clip: advantages further than so many standard deviations of their batch from
+        its mean are brought to there; ``None`` for none
+    :param critic_learning_rate: as of :class:`CriticRate`; what actor and critic share may have no
+        parameters then
     :param compile: take optimizer steps by a compiled graph. Another process builds it, while
         training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
         the same shape. A first step must agree with an eager one. Updates that somebody watches
         through hooks of the optimizer, as DiagnosticsCallback does, are eager all the same.
-    :raises ValueError: for other values, or both
+    :raises ValueError: for other values, or both; for a critic's rate with a shared encoder
     """
+
+    scheduled = ("ent_coef", "vf_coef", "batch_size")
+    normalize_advantage: bool
 
     n_epochs: int = 1
     batch_size: Any = None
     target_kl: float | None = None
 
-    objective_reads: tuple[str, ...] = ()
+    objective_reads: tuple[str, ...] = ("normalize_advantage", "advantage_clip")
     """Attributes of the model that :meth:`objective` reads: it is compiled with their values."""
 
     def __init__(
         self,
         *args: Any,
         exact: bool = False,
+        advantage_clip: float | None = None,
         compile: bool | Literal["wait"] = False,
         **kwargs: Any,
     ) -> None:
@@ -78,12 +87,35 @@ class OnPolicyUpdate(DropIn, FastRollouts):
             raise ValueError(
                 "exact=True and compile cannot both be: compiled updates round otherwise"
             )
+        if advantage_clip is not None and not advantage_clip > 0.0:
+            raise ValueError(
+                f"advantage_clip={advantage_clip!r} is not accepted: give a positive number or None"
+            )
+        self.advantage_clip = advantage_clip
         self.compile = compile
         self._compiler: Compiler | None = None
         super().__init__(*args, exact=exact, **kwargs)
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_compiler"]
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        if self.critic_lr_schedule is not None:
+            split_critic(self.policy)
+
+    def critic_groups(self) -> list[dict[str, Any]]:
+        groups: list[dict[str, Any]] = self.policy.optimizer.param_groups
+        return groups[1:]
+
+    def advantages(self, batch: Batch) -> th.Tensor:
+        """As the objective weighs them, shape (n,)."""
+        advantages = batch.advantages
+        if self.normalize_advantage:
+            advantages = losses.standardised(advantages)
+        if self.advantage_clip is not None:
+            advantages = losses.within_deviations(advantages, self.advantage_clip)
+        return advantages
 
     def coefficients(self) -> dict[str, Scalar]:
         """What weighs the parts of the objective at this moment of training."""
@@ -99,6 +131,7 @@ class OnPolicyUpdate(DropIn, FastRollouts):
     def train(self) -> None:
         """One update: every epoch over the rollout, unless ``target_kl`` ends it."""
         self.policy.set_training_mode(True)
+        self.follow_schedules()
         self._update_learning_rate(self.policy.optimizer)
         coefs = self.coefficients()
         compiled = self._compiled_update(coefs)
@@ -187,6 +220,26 @@ class OnPolicyUpdate(DropIn, FastRollouts):
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", th.exp(self.policy.log_std).mean().item())
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+
+
+def split_critic(policy: Any) -> None:
+    """Give the critic a parameter group of its own, the second, in the policy's optimizer.
+
+    :param policy: of SB3's actor-critic kind, before any optimizer step
+    :raises ValueError: where actor and critic share parameters
+    """
+    critic = [*policy.mlp_extractor.value_net.parameters(), *policy.value_net.parameters()]
+    encoder = list(policy.vf_features_extractor.parameters())
+    if policy.share_features_extractor and encoder:
+        raise ValueError(
+            "critic_learning_rate needs an encoder of the critic's own: "
+            "policy_kwargs={'share_features_extractor': False}"
+        )
+    critic += encoder
+    own = {id(parameter) for parameter in critic}
+    (group,) = policy.optimizer.param_groups
+    group["params"] = [p for p in group["params"] if id(p) not in own]
+    policy.optimizer.add_param_group({"params": critic})
 
 
 def _table(terms: list[Terms]) -> dict[str, npt.NDArray[np.float32]]:

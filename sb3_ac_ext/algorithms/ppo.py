@@ -18,8 +18,6 @@ from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Terms
 class PPO(OnPolicyUpdate, stable_baselines3.PPO):
     """``stable_baselines3.PPO``: same arguments, policies, saved files and logged values."""
 
-    objective_reads = ("normalize_advantage",)
-
     def coefficients(self) -> dict[str, Scalar]:
         coefs = super().coefficients()
         schedules: dict[str, Any] = {"clip_range": self.clip_range}
@@ -29,9 +27,7 @@ class PPO(OnPolicyUpdate, stable_baselines3.PPO):
         return {**coefs, **{name: schedule(progress) for name, schedule in schedules.items()}}
 
     def objective(self, batch: Batch, coefs: Mapping[str, Scalar]) -> tuple[th.Tensor, Terms]:
-        advantages = batch.advantages
-        if self.normalize_advantage:
-            advantages = losses.standardised(advantages)
+        advantages = self.advantages(batch)
         ratio = th.exp(batch.log_prob - batch.old_log_prob)
         clip_range = coefs["clip_range"]
         policy = losses.surrogate_loss(advantages, ratio, clip_range)

@@ -9,11 +9,19 @@ import torch as th
 from stable_baselines3.common.utils import polyak_update
 
 from sb3_ac_ext.algorithms import losses
-from sb3_ac_ext.algorithms.off_policy import OffPolicyUpdate, Terms, descend, frozen
+from sb3_ac_ext.algorithms.actor_critic import ActorCriticUpdate, frozen
+from sb3_ac_ext.algorithms.off_policy import Terms
 
 
-class SAC(OffPolicyUpdate, stable_baselines3.SAC):
+class SAC(ActorCriticUpdate, stable_baselines3.SAC):
     """``stable_baselines3.SAC``: same arguments, policies, saved files and logged values."""
+
+    scheduled = (*ActorCriticUpdate.scheduled, "ent_coef")
+
+    def follow_schedules(self) -> None:
+        super().follow_schedules()
+        if "ent_coef" in self.schedules:
+            self.ent_coef_tensor.fill_(float(self.ent_coef))
 
     def optimizers(self) -> list[th.optim.Optimizer]:
         own = [self.actor.optimizer, self.critic.optimizer]
@@ -28,11 +36,11 @@ class SAC(OffPolicyUpdate, stable_baselines3.SAC):
 
         target = self.critic_target_values(data, ent_coef)
         critic_loss = self.critic_loss(data, target)
-        descend(self.critic.optimizer, critic_loss)
+        self.descend(self.critic.optimizer, critic_loss)
 
         with frozen(self.critic):
             actor_loss = self.actor_loss(data, actions, log_prob, ent_coef)
-            descend(self.actor.optimizer, actor_loss)
+            self.descend(self.actor.optimizer, actor_loss)
         if step % self.target_update_interval == 0:
             self.update_targets()
         return {**terms, "actor_loss": actor_loss, "critic_loss": critic_loss}
@@ -46,7 +54,7 @@ class SAC(OffPolicyUpdate, stable_baselines3.SAC):
             return self.ent_coef_tensor, {"ent_coef": self.ent_coef_tensor}
         ent_coef = th.exp(self.log_ent_coef.detach())
         loss = losses.temperature_loss(self.log_ent_coef, log_prob, float(self.target_entropy))
-        descend(self.ent_coef_optimizer, loss)
+        self.descend(self.ent_coef_optimizer, loss)
         return ent_coef, {"ent_coef": ent_coef, "ent_coef_loss": loss}
 
     @th.no_grad()

@@ -9,10 +9,11 @@ import torch as th
 from stable_baselines3.common.utils import polyak_update
 
 from sb3_ac_ext.algorithms import losses
-from sb3_ac_ext.algorithms.off_policy import OffPolicyUpdate, Terms, descend, frozen
+from sb3_ac_ext.algorithms.actor_critic import ActorCriticUpdate, frozen
+from sb3_ac_ext.algorithms.off_policy import Terms
 
 
-class DelayedActor(OffPolicyUpdate, stable_baselines3.TD3):
+class DelayedActor(ActorCriticUpdate, stable_baselines3.TD3):
     """The update that TD3 and DDPG share."""
 
     def optimizers(self) -> list[th.optim.Optimizer]:
@@ -20,12 +21,12 @@ class DelayedActor(OffPolicyUpdate, stable_baselines3.TD3):
 
     def gradient_step(self, data: Any, step: int) -> Terms:
         critic_loss = self.critic_loss(data, self.critic_target_values(data))
-        descend(self.critic.optimizer, critic_loss)
+        self.descend(self.critic.optimizer, critic_loss)
         terms = {"critic_loss": critic_loss}
         if (self._n_updates + 1) % self.policy_delay == 0:
             with frozen(self.critic):
                 terms["actor_loss"] = self.actor_loss(data)
-                descend(self.actor.optimizer, terms["actor_loss"])
+                self.descend(self.actor.optimizer, terms["actor_loss"])
             self.update_targets()
         return terms
 
@@ -44,7 +45,8 @@ class DelayedActor(OffPolicyUpdate, stable_baselines3.TD3):
         return losses.critic_loss(values, target, self.importance(data, values, target))
 
     def actor_loss(self, data: Any) -> th.Tensor:
-        return -self.critic.q1_forward(data.observations, self.actor(data.observations)).mean()
+        values: th.Tensor = self.critic.q1_forward(data.observations, self.actor(data.observations))
+        return -values.mean()
 
     def update_targets(self) -> None:
         polyak_update(self.critic.parameters(), self.critic_target.parameters(), self.tau)

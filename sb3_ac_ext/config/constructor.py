@@ -60,6 +60,10 @@ def _value(key: str, value: Any, cls: type, parameter: inspect.Parameter) -> Any
         return _policy(value, cls)
     if key in _SCHEDULES:
         return _schedule(key, value)
+    if isinstance(value, str) and key in getattr(cls, "scheduled", ()):
+        return make_schedule(value, key)
+    if key == "critic_learning_rate" and value is not None:
+        return make_schedule(value, key)
     if key == "train_freq" and isinstance(value, list):
         return tuple(value)
     if key.endswith("_kwargs"):

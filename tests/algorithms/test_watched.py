@@ -9,6 +9,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 import sb3_ac_ext
 from sb3_ac_ext import DiagnosticsCallback
+from sb3_ac_ext.monitoring.records import Severity
 
 OFF = {"learning_starts": 50, "batch_size": 32, "policy_kwargs": {"net_arch": [16, 16]}}
 
@@ -48,3 +49,24 @@ def test_watched_as_sb3_is(algo: str, env_id: str, steps: int, settings: dict[st
             mine, other = (cb.history.series(name).values[0] for cb in (ours, theirs))
             assert mine == pytest.approx(other, rel=1e-3), name
     assert not [f for f in ours.verdict.findings if f.detector == "gradient_direction"]
+
+
+@pytest.mark.parametrize(
+    ("algo", "env_id", "knobs"),
+    [
+        ("PPO", "CartPole-v1", {"critic_learning_rate": 0.01, "n_steps": 64, "batch_size": 32}),
+        ("PPO", "CartPole-v1", {"advantage_clip": 0.5, "n_steps": 64, "batch_size": 32}),
+        ("PPO", "CartPole-v1", {"ent_coef": "lin_0.1", "vf_coef": "lin_1.0", "n_steps": 64}),
+        ("SAC", "Pendulum-v1", {"critic_learning_rate": 0.01, "max_grad_norm": 0.1, **OFF}),
+        ("SAC", "Pendulum-v1", {"tau": "lin_0.05", "ent_coef": "lin_0.2", **OFF}),
+        ("TD3", "Pendulum-v1", {"critic_learning_rate": "lin_0.02", "tau": "cos_0.02", **OFF}),
+    ],
+)
+def test_knobs_raise_no_alarm(algo: str, env_id: str, knobs: dict[str, Any]) -> None:
+    watch = DiagnosticsCallback(verbose=0, canary_freq=0, every=50)
+    env = make_vec_env(env_id, 2, seed=0)
+    model = getattr(sb3_ac_ext, algo)("MlpPolicy", env, seed=0, device="cpu", **deepcopy(knobs))
+    model.learn(512 if algo == "PPO" else 200, callback=watch)
+    assert watch.history.has("probe/learning_rate_ratio")
+    grave = [f for f in watch.verdict.findings if f.severity is Severity.CRITICAL]
+    assert not grave, grave

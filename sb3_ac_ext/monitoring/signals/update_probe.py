@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -84,9 +85,9 @@ class UpdateProbe(Signal):
                 gradients.remove()
         if gradients is not None:
             self._found.append(gradients.found)
-            scheduled = float(model.lr_schedule(model._current_progress_remaining))  # type: ignore[attr-defined]
-            if scheduled > 0.0:
-                self._ratios.extend(rate / scheduled for rate in gradients.rates)
+            scheduled = _scheduled_rates(model)
+            for rate in gradients.rates if scheduled else ():
+                self._ratios.append(min((rate / one for one in scheduled), key=_from_one))
         with undisturbed(model):
             error = batch_error(model, tap)
             if error is not None:
@@ -123,6 +124,14 @@ class UpdateProbe(Signal):
                 probe__target_shared=any(step.shared for step in steps),
             )
         return reading
+
+
+def _scheduled_rates(model: Any) -> list[float]:
+    """Those in force that are not 0: the critic may have one of its own."""
+    schedules = (model.lr_schedule, getattr(model, "critic_lr_schedule", None))
+    progress = model._current_progress_remaining
+    rates = [float(schedule(progress)) for schedule in schedules if schedule is not None]
+    return [rate for rate in rates if rate > 0.0]
 
 
 def _from_one(ratio: float) -> float:

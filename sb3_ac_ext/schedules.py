@@ -17,7 +17,7 @@ from sb3_ac_ext.lookup import import_name
 
 Schedule = Callable[[float], float]
 
-ACCEPTED = "a number, lin_X, cos_X, a callable, or the dotted path to a callable"
+ACCEPTED = "a number, lin_X, cos_X, kl_X, a callable, or the dotted path to a callable"
 
 
 class CosineSchedule:
@@ -58,15 +58,66 @@ class LinearSchedule:
         return f"LinearSchedule(initial_value={self.initial_value})"
 
 
+class KLAdaptiveSchedule:
+    """A learning rate that follows the size of policy updates instead of time.
+
+    After an update with KL(old, new) above twice ``target_kl`` it is divided by ``factor``, below
+    half of it multiplied. The PPO of this package tells it the KL; under any other algorithm it
+    stays what it is. Source: Rudin et al., arXiv 2109.11978.
+
+    :param initial_value: rate of the first update
+    :param target_kl: in nats, positive
+    :param factor: above 1
+    :param lowest: bound of the rate, positive
+    :param highest: bound of the rate
+    :raises ValueError: for values out of range
+    """
+
+    def __init__(
+        self,
+        initial_value: float,
+        target_kl: float = 0.01,
+        factor: float = 1.5,
+        lowest: float = 1e-6,
+        highest: float = 1e-2,
+    ) -> None:
+        if not target_kl > 0.0:
+            raise ValueError(f"target_kl={target_kl!r} is not accepted: give a positive number")
+        if not factor > 1.0:
+            raise ValueError(f"factor={factor!r} is not accepted: give more than 1")
+        if not 0.0 < lowest <= initial_value <= highest:
+            raise ValueError(
+                f"initial_value={initial_value!r} is not accepted: give a rate from "
+                f"lowest={lowest!r}, which is positive, to highest={highest!r}"
+            )
+        self.rate = float(initial_value)
+        self.target_kl, self.factor = target_kl, factor
+        self.lowest, self.highest = lowest, highest
+
+    def __call__(self, progress_remaining: float) -> float:
+        return self.rate
+
+    def observe(self, kl: float) -> None:
+        """:param kl: between the policies before and after an update, in nats"""
+        if kl > 2.0 * self.target_kl:
+            self.rate = max(self.rate / self.factor, self.lowest)
+        elif kl < 0.5 * self.target_kl:
+            self.rate = min(self.rate * self.factor, self.highest)
+
+    def __repr__(self) -> str:
+        return f"KLAdaptiveSchedule(rate={self.rate}, target_kl={self.target_kl})"
+
+
 _BY_PREFIX: dict[str, Callable[[float], Schedule]] = {
     "lin": LinearSchedule,
     "cos": CosineSchedule,
+    "kl": KLAdaptiveSchedule,
 }
 
 
 def make_schedule(value: Any, name: str = "schedule") -> Schedule:
     """
-    :param value: number, ``lin_3e-4``, ``cos_3e-4``, callable, or dotted path to a callable
+    :param value: number, ``lin_3e-4``, ``cos_3e-4``, ``kl_3e-4``, callable, or dotted path to one
     :param name: which hyperparameter it is, for the error
     :return: picklable callable of ``progress_remaining``
     :raises ValueError: for anything else, a negative or a non-finite number

@@ -53,7 +53,7 @@ def test_what_is_no_schedule_is_named(value):
 
 
 def test_error_lists_the_accepted_forms():
-    with pytest.raises(ValueError, match="a number, lin_X, cos_X, a callable"):
+    with pytest.raises(ValueError, match="a number, lin_X, cos_X, kl_X, a callable"):
         make_schedule("foo_3e-4")
 
 

@@ -13,10 +13,15 @@ import torch as th
 from sb3_ac_ext.algorithms import losses
 from sb3_ac_ext.algorithms.losses import Scalar
 from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Terms
+from sb3_ac_ext.schedules import KLAdaptiveSchedule
 
 
 class PPO(OnPolicyUpdate, stable_baselines3.PPO):
-    """``stable_baselines3.PPO``: same arguments, policies, saved files and logged values."""
+    """``stable_baselines3.PPO``: same arguments, policies, saved files and logged values.
+
+    Given as ``learning_rate``, :class:`~sb3_ac_ext.schedules.KLAdaptiveSchedule` (or ``"kl_3e-4"``)
+    is told the KL of every update.
+    """
 
     def coefficients(self) -> dict[str, Scalar]:
         coefs = super().coefficients()
@@ -51,7 +56,10 @@ class PPO(OnPolicyUpdate, stable_baselines3.PPO):
         self, epochs: list[dict[str, npt.NDArray[np.float32]]], coefs: Mapping[str, Scalar]
     ) -> None:
         super()._log(epochs, coefs)
-        self.logger.record("train/approx_kl", epochs[-1]["approx_kl"].mean())
+        kl = epochs[-1]["approx_kl"].mean()
+        if isinstance(self.learning_rate, KLAdaptiveSchedule):
+            self.learning_rate.observe(float(kl))
+        self.logger.record("train/approx_kl", kl)
         self.logger.record("train/loss", float(epochs[-1]["loss"][-1]))
         for name in ("clip_range", "clip_range_vf"):
             if name in coefs:

@@ -14,6 +14,7 @@ from stable_baselines3.common.utils import ConstantSchedule
 import sb3_ac_ext
 from sb3_ac_ext.algorithms import losses
 from sb3_ac_ext.cli import main
+from sb3_ac_ext.schedules import KLAdaptiveSchedule
 from tests.algorithms.environments import POLICIES, Random
 
 PPO: dict[str, Any] = {"n_steps": 16, "batch_size": 8, "n_epochs": 2}
@@ -201,8 +202,40 @@ def test_clipped_advantages_change_the_update(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kls", "rate"),
+    [
+        ([0.01, 0.015, 0.006], 1e-3),
+        ([0.03], 1e-3 / 2.0),
+        ([0.03, 0.03, 0.001], 1e-3 / 2.0),
+        ([0.0] * 20, 4e-3),
+        ([9.0] * 20, 1e-5),
+    ],
+)
+def test_a_rate_adapts_to_kl(kls: list[float], rate: float) -> None:
+    schedule = KLAdaptiveSchedule(1e-3, target_kl=0.01, factor=2.0, lowest=1e-5, highest=4e-3)
+    for kl in kls:
+        schedule.observe(kl)
+    assert schedule(0.3) == pytest.approx(rate)
+
+
+def test_updates_of_ppo_tell_their_kl(tmp_path: Path) -> None:
+    shy = learnt("PPO", learning_rate=KLAdaptiveSchedule(3e-4, target_kl=1e-9))
+    bold = learnt("PPO", learning_rate=KLAdaptiveSchedule(3e-4, target_kl=100.0))
+    assert shy.policy.optimizer.param_groups[0]["lr"] < 3e-4 < bold.lr_schedule(1.0)
+    assert bold.learning_rate.rate == pytest.approx(3e-4 * 1.5 ** (bold._n_updates // 2))
+    bold.save(tmp_path / "model")
+    loaded = sb3_ac_ext.PPO.load(tmp_path / "model", env=bold.get_env())
+    before = loaded.lr_schedule(1.0)
+    assert before == bold.learning_rate.rate
+    loaded.learn(64)
+    assert loaded.lr_schedule(1.0) > before
+    assert isinstance(made("PPO", learning_rate="kl_0.001").learning_rate, KLAdaptiveSchedule)
+
+
+@pytest.mark.parametrize(
     ("name", "settings", "words"),
     [
+        ("PPO", {"learning_rate": "kl_5"}, "initial_value=5.0 is not accepted"),
         ("PPO", {"advantage_clip": 0.0}, "advantage_clip=0.0 is not accepted"),
         ("PPO", {"ent_coef": "lin_x"}, "ent_coef: 'lin_x' is not a schedule"),
         ("PPO", {"vf_coef": "quadratic_1"}, "vf_coef: 'quadratic_1' is not a schedule"),
@@ -230,3 +263,11 @@ def test_from_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = sb3_ac_ext.PPO.load(file)
     assert model.vf_coef < 0.5 and model.advantage_clip == 3.0
     assert model.critic_lr_schedule(0.5) == pytest.approx(0.005)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"target_kl": 0.0}, {"factor": 1.0}, {"lowest": 0.0}, {"highest": 1e-4}]
+)
+def test_an_adaptive_rate_has_bounds(arguments: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="is not accepted"):
+        KLAdaptiveSchedule(1e-3, **arguments)

@@ -21,6 +21,12 @@ def add_parser(subparsers: Any) -> None:
     overhead.add_argument("--algo", nargs="+", choices=("ppo", "a2c", "sac"), default=None)
     overhead.add_argument("--num-threads", type=_positive, default=1, help="of PyTorch (default 1)")
     overhead.add_argument("--json", action="store_true", help="print one JSON document")
+    speed = kinds.add_parser("speed", help="steps per second beside SB3 and SBX (extra peers)")
+    speed.add_argument("--rounds", type=_positive, default=5, help="of all sides (default 5)")
+    speed.add_argument("--algo", nargs="+", choices=("ppo", "a2c", "sac", "td3"), default=None)
+    speed.add_argument("--timesteps", type=_positive, default=None, help="of a run, for a trial")
+    speed.add_argument("--json", action="store_true", help="print one JSON document")
+    speed.set_defaults(run=run_speed)
     replay = kinds.add_parser("replay", help="cost of a prioritized batch over a uniform one")
     replay.add_argument("--transitions", type=_positive, default=1_000_000, help="(default 1e6)")
     replay.add_argument("--batch-size", type=_positive, default=256, help="(default 256)")
@@ -107,6 +113,58 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_table(results)
     return 0
+
+
+def run_speed(args: argparse.Namespace) -> int:
+    """
+    :param args: parsed arguments
+    :return: 0; a missed target is printed, not an error
+    """
+    from sb3_ac_ext.benchmark.speed.measure import measure
+    from sb3_ac_ext.benchmark.speed.works import WORKS
+
+    results = []
+    for work in WORKS:
+        if args.algo is None or work.algo.lower() in args.algo:
+            if not args.json:
+                print(f"{work.name}: {args.rounds} rounds ...", flush=True)
+            results.append(measure(work, args.rounds, args.timesteps))
+    if args.json:
+        print(json.dumps([result.to_json() for result in results], indent=2))
+    for result in () if args.json else results:
+        _print_speed(result)
+    return 0
+
+
+def _print_speed(result: Any) -> None:
+    from statistics import median
+
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=result.work, title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("side", "steps/s", "range", "x SB3", "limit", "MiB"):
+        table.add_column(heading, justify="left" if heading == "side" else "right", no_wrap=True)
+    for side in result.sides:
+        low, high = min(side.steps_per_second), max(side.steps_per_second)
+        table.add_row(
+            side.side,
+            f"{side.typical:,.0f}",
+            f"{low:,.0f} to {high:,.0f}",
+            f"{median(side.over_sb3):.2f}",
+            f"{side.typical / result.limit:.0%}",
+            f"{side.peak_memory:,.0f}",
+        )
+    console = Console()
+    console.print(table)
+    of_limit = result.best.typical / result.limit
+    found = (result.over("stable_baselines3"), result.over("sbx"), of_limit)
+    names = ("over SB3", "over SBX", "of the limit")
+    for name, value, target in zip(names, found, result.targets, strict=True):
+        if value is not None and target is not None:
+            verdict = "kept" if value >= target else "missed"
+            console.print(f"  {name}: {value:.2f}, target {target:.2f} {verdict}")
 
 
 def run_replay(args: argparse.Namespace) -> int:

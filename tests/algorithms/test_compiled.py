@@ -124,6 +124,7 @@ def test_a_run_does_not_wait_for_the_compiler(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
+        ({"critic_learning_rate": 0.01}, "Adam with these settings"),
         ({"policy_kwargs": {"optimizer_class": th.optim.SGD}}, "SGD"),
         ({"policy_kwargs": {"optimizer_kwargs": {"weight_decay": 0.1}}}, "Adam"),
     ],

@@ -1,0 +1,97 @@
+"""Sides of a work timed in turn, round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from sb3_ac_ext.benchmark.speed.limit import limit
+from sb3_ac_ext.benchmark.speed.worker import Worker
+from sb3_ac_ext.benchmark.speed.works import OURS, SB3, Work, sides_of
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One side of one work.
+
+    :param steps_per_second: of each round
+    :param over_sb3: of each round, over SB3 at the number of threads that was faster in it
+    :param peak_memory: of its process, in MiB
+    """
+
+    side: str
+    package: str
+    steps_per_second: tuple[float, ...]
+    over_sb3: tuple[float, ...]
+    peak_memory: float
+
+    @property
+    def typical(self) -> float:
+        return median(self.steps_per_second)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """
+    :param limit: environment steps per second of environment and arithmetic alone
+    :param targets: as of :class:`Work`
+    """
+
+    work: str
+    timesteps: int
+    limit: float
+    targets: tuple[float | None, float | None, float | None]
+    sides: tuple[Speed, ...]
+
+    @property
+    def best(self) -> Speed:
+        """The faster of this package's sides."""
+        return max((s for s in self.sides if s.package == OURS), key=lambda s: s.typical)
+
+    def over(self, package: str) -> float | None:
+        """Median ratio, round by round, of this package to the other at its best.
+
+        :return: ``None`` where the other did not take part
+        """
+        others = [s.steps_per_second for s in self.sides if s.package == package]
+        if not others:
+            return None
+        theirs = [max(round_) for round_ in zip(*others, strict=True)]
+        return median(a / b for a, b in zip(self.best.steps_per_second, theirs, strict=True))
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure(work: Work, rounds: int, timesteps: int | None = None) -> Measured:
+    """Every side once untimed, which warms caches and compiled code, then in turn.
+
+    :param rounds: at least 1
+    :param timesteps: of a run, by default the work's
+    """
+    steps = timesteps or work.timesteps
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Worker(work, side)) for side in sides_of(work)]
+        for worker in workers:
+            worker.run(steps)
+        times: list[list[float]] = [[] for _ in workers]
+        for k in range(rounds):
+            order = range(len(workers)) if k % 2 == 0 else reversed(range(len(workers)))
+            for i in order:
+                times[i].append(workers[i].run(steps))
+        memory = [worker.peak_memory() for worker in workers]
+    theirs = [t for t, w in zip(times, workers, strict=True) if w.side.package == SB3]
+    best = [max(round_) for round_ in zip(*theirs, strict=True)]
+    sides = tuple(
+        Speed(w.side.name, w.side.package, tuple(t), _ratios(t, best), m)
+        for w, t, m in zip(workers, times, memory, strict=True)
+    )
+    threads = 1 if work.algo in ("PPO", "A2C") else 2
+    return Measured(work.name, steps, limit(work, threads), work.targets, sides)
+
+
+def _ratios(mine: Sequence[float], theirs: Sequence[float]) -> tuple[float, ...]:
+    return tuple(a / b for a, b in zip(mine, theirs, strict=True))

@@ -1,0 +1,94 @@
+"""What is trained, with equal networks on all sides, and what that costs at least."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Side:
+    """Who trains.
+
+    :param package: that has the algorithm's class
+    :param threads: of PyTorch
+    :param arguments: of the constructor, besides the work's
+    """
+
+    name: str
+    package: str
+    threads: int = 1
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def installed(self) -> bool:
+        return importlib.util.find_spec(self.package) is not None
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    :param algo: name of the class
+    :param timesteps: of one timed run
+    :param arguments: of every side's constructor
+    :param targets: least ratio of this package to SB3 at its best number of threads, and to SBX;
+        least share of the limit; ``None`` for no target
+    """
+
+    name: str
+    algo: str
+    env_id: str
+    n_envs: int
+    timesteps: int
+    arguments: Mapping[str, Any]
+    targets: tuple[float | None, float | None, float | None]
+
+    def make(self, side: Side) -> Any:
+        """The side's model in an environment of its own."""
+        from stable_baselines3.common.env_util import make_vec_env
+
+        cls = getattr(importlib.import_module(side.package), self.algo)
+        env = make_vec_env(self.env_id, n_envs=self.n_envs, seed=0)
+        arguments = deepcopy({**self.arguments, **side.arguments})  # SAC writes into them
+        if side.package != "sbx":
+            arguments["device"] = "cpu"
+        return cls("MlpPolicy", env, seed=0, **arguments)
+
+
+OURS = "sb3_ac_ext"
+SB3 = "stable_baselines3"
+SIDES = (
+    Side("SB3, 1 thread", SB3, 1),
+    Side("SB3, 2 threads", SB3, 2),
+    Side("ours, eager", OURS, 1),
+    Side("ours, compiled", OURS, 1, {"compile": "wait"}),
+    Side("SBX", "sbx", 2),
+)
+
+_LARGE = {"policy_kwargs": {"net_arch": [256, 256]}, "learning_starts": 100}
+WORKS = (
+    Work(
+        "PPO, CartPole-v1 x 8, n_steps 256, batch 256, 10 epochs", "PPO", "CartPole-v1", 8, 20_480,
+        {"n_steps": 256, "batch_size": 256, "n_epochs": 10}, (4.0, 3.0, 0.6),
+    ),
+    Work("PPO, Pendulum-v1 x 4, defaults", "PPO", "Pendulum-v1", 4, 16_384, {}, (4.0, 2.5, None)),
+    Work("A2C, CartPole-v1 x 8, defaults", "A2C", "CartPole-v1", 8, 20_000, {}, (4.0, None, 0.7)),
+    Work("SAC, Pendulum-v1, 256x256", "SAC", "Pendulum-v1", 1, 800, _LARGE, (2.1, 1.2, 0.8)),
+    Work("TD3, Pendulum-v1, 256x256", "TD3", "Pendulum-v1", 1, 800, _LARGE, (1.7, 1.2, 0.75)),
+)  # fmt: skip
+
+
+def sides_of(work: Work) -> list[Side]:
+    """Those that have the algorithm and can compile it."""
+    on_policy = work.algo in ("PPO", "A2C")
+    return [
+        side
+        for side in SIDES
+        if side.installed
+        and (on_policy or "compile" not in side.arguments)
+        and not (side.package == "sbx" and work.algo == "A2C")
+    ]

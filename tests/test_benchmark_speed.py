@@ -1,0 +1,74 @@
+"""The speed benchmark times what it says, and takes its ratios round by round."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from stable_baselines3 import A2C, PPO, SAC, TD3
+
+from sb3_ac_ext.benchmark.speed import limit, measure, works
+from sb3_ac_ext.benchmark.speed.measure import Measured, Speed
+from sb3_ac_ext.cli import main
+
+
+def test_every_side_trains_networks_of_the_same_size() -> None:
+    for work in works.WORKS:
+        sides = [side for side in works.sides_of(work) if side.package != "sbx"]
+        sizes = {sum(p.numel() for p in work.make(side).policy.parameters()) for side in sides}
+        assert len(sizes) == 1 and {"SB3, 1 thread", "ours, eager"} <= {s.name for s in sides}
+        assert any("compile" in side.arguments for side in sides) is (work.algo in ("PPO", "A2C"))
+
+
+def test_operations_are_those_counted_by_hand() -> None:
+    small = {"net_arch": [8]}
+    ppo = PPO("MlpPolicy", "CartPole-v1", policy_kwargs=small, n_epochs=3, device="cpu")
+    weights = 2 * 4 * 8 + 8 * 2 + 8 * 1
+    assert limit.operations(ppo) == 2 * weights + 6 * weights * 3
+    a2c = A2C("MlpPolicy", "CartPole-v1", policy_kwargs=small, device="cpu")
+    assert limit.operations(a2c) == 8 * weights
+    off = {"policy_kwargs": small, "batch_size": 10, "device": "cpu"}
+    actor, critic = 3 * 8 + 8, 2 * (4 * 8 + 8)
+    td3 = TD3("MlpPolicy", "Pendulum-v1", **off)
+    per_row = 2 * actor + 2 * critic + 6 * critic + (6 * actor + 2 * critic) / 2
+    assert limit.operations(td3) == 2 * actor + 10 * per_row
+    sac = SAC("MlpPolicy", "Pendulum-v1", **off)
+    actor = 3 * 8 + 2 * 8
+    assert limit.operations(sac) == 2 * actor + 10 * (8 * actor + 12 * critic)
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    sides = (
+        Speed("SB3, 1 thread", "stable_baselines3", (100.0, 200.0, 100.0), (), 1.0),
+        Speed("SB3, 2 threads", "stable_baselines3", (50.0, 400.0, 90.0), (), 1.0),
+        Speed("ours, eager", "sb3_ac_ext", (200.0, 400.0, 150.0), (), 1.0),
+        Speed("ours, compiled", "sb3_ac_ext", (300.0, 400.0, 400.0), (), 1.0),
+    )
+    found = Measured("work", 10, 1000.0, (None, None, None), sides)
+    assert found.best.side == "ours, compiled"
+    assert found.over("stable_baselines3") == 3.0  # of 3, 1 and 4
+    assert found.over("sbx") is None
+
+
+def test_command_prints_tables_targets_and_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = replace(works.WORKS[2], timesteps=200, targets=(1000.0, 1.0, 0.0))
+    monkeypatch.setattr(works, "WORKS", (tiny,))
+    monkeypatch.setattr(
+        measure, "sides_of", lambda work: [works.SIDES[0], works.SIDES[1], works.SIDES[2]]
+    )
+    assert main(["benchmark", "speed", "--rounds", "1", "--algo", "a2c"]) == 0
+    printed = capsys.readouterr().out
+    assert "SB3, 2 threads" in printed and "target 1000.00 missed" in printed
+    assert "of the limit" in printed and "target 0.00 kept" in printed
+    assert main(["benchmark", "speed", "--rounds", "1", "--json"]) == 0
+    [result] = json.loads(capsys.readouterr().out)
+    assert len(result["sides"]) == 3 and result["sides"][2]["peak_memory"] > 50.0
+
+
+def test_a_side_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sb3_ac_ext.benchmark.speed.worker import Worker
+
+    broken = replace(works.WORKS[2], arguments={"n_steps": "many"})
+    with Worker(broken, works.SIDES[0]) as worker, pytest.raises(RuntimeError, match="SB3, 1"):
+        worker.run(100)

@@ -53,15 +53,25 @@ class DictNStepReplayBuffer(DictReplayBuffer):
     ) -> DictReplayBufferSamples:
         workers = np.random.randint(0, self.n_envs, size=batch_inds.shape)  # noqa: NPY002
         rows = batch_inds * self.n_envs + workers
-        found = n_step(self, rows, env)
-        return DictReplayBufferSamples(
-            gathered(self, self.observations, rows, env),
-            self.to_torch(taken(self.actions, rows)),
-            gathered(self, self.next_observations, found.last, env),
-            self.to_torch(found.dones),
-            self.to_torch(found.rewards),
-            None if found.discounts is None else self.to_torch(found.discounts),
-        )
+        return DictReplayBufferSamples(*columns(self, rows, env))
+
+
+def columns(buffer: Any, rows: Rows, env: VecNormalize | None) -> tuple[Any, ...]:
+    """What ``ReplayBufferSamples`` holds, in its order.
+
+    :param buffer: with ``n_steps`` and ``gamma``
+    :param rows: shape (n,)
+    :param env: normalises observations and rewards
+    """
+    found = one_step(buffer, rows, env) if buffer.n_steps == 1 else n_step(buffer, rows, env)
+    return (
+        gathered(buffer, buffer.observations, rows, env),
+        buffer.to_torch(taken(buffer.actions, rows)),
+        gathered(buffer, buffer.next_observations, found.last, env),
+        buffer.to_torch(found.dones),
+        buffer.to_torch(found.rewards),
+        None if found.discounts is None else buffer.to_torch(found.discounts),
+    )
 
 
 def gathered(buffer: Any, stored: Any, rows: Rows, env: VecNormalize | None) -> Any:

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_ac_ext.buffers.n_step import gathered, n_step, one_step, taken
+from sb3_ac_ext.buffers.n_step import columns
 from sb3_ac_ext.buffers.sum_tree import SumTree
 
 Rows = npt.NDArray[np.int64]
@@ -122,17 +122,8 @@ class PrioritizedReplayBuffer(ReplayBuffer):
     def _samples(
         self, rows: Rows, weights: npt.NDArray[np.float64], env: VecNormalize | None
     ) -> PrioritizedSamples:
-        found = one_step(self, rows, env) if self.n_steps == 1 else n_step(self, rows, env)
-        return PrioritizedSamples(
-            gathered(self, self.observations, rows, env),
-            self.to_torch(taken(self.actions, rows)),
-            gathered(self, self.next_observations, found.last, env),
-            self.to_torch(found.dones),
-            self.to_torch(found.rewards),
-            None if found.discounts is None else self.to_torch(found.discounts),
-            self.to_torch(weights.astype(np.float32)),
-            rows,
-        )
+        given = self.to_torch(weights.astype(np.float32))
+        return PrioritizedSamples(*columns(self, rows, env), given, rows)
 
     def update_priorities(self, rows: Rows, errors: th.Tensor) -> None:
         """

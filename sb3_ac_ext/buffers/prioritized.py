@@ -123,7 +123,7 @@ class PrioritizedReplayBuffer(ReplayBuffer):
         self, rows: Rows, weights: npt.NDArray[np.float64], env: VecNormalize | None
     ) -> PrioritizedSamples:
         given = self.to_torch(weights.astype(np.float32))
-        return PrioritizedSamples(*columns(self, rows, env), given, rows)
+        return PrioritizedSamples(*(*columns(self, rows, env), given, rows))
 
     def update_priorities(self, rows: Rows, errors: th.Tensor) -> None:
         """

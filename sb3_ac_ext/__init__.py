@@ -24,6 +24,7 @@ _PUBLIC = {
     "DDPG": "sb3_ac_ext.algorithms.ddpg",
     "DQN": "sb3_ac_ext.algorithms.dqn",
     "PPO": "sb3_ac_ext.algorithms.ppo",
+    "REINFORCE": "sb3_ac_ext.algorithms.reinforce",
     "SAC": "sb3_ac_ext.algorithms.sac",
     "TD3": "sb3_ac_ext.algorithms.td3",
     "DictPrioritizedReplayBuffer": "sb3_ac_ext.buffers.prioritized",

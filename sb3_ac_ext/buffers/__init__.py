@@ -1,5 +1,6 @@
-"""Replay buffers for the ``replay_buffer_class`` of off-policy algorithms."""
+"""Buffers for the ``replay_buffer_class`` and ``rollout_buffer_class`` of algorithms."""
 
+from sb3_ac_ext.buffers.episodes import DictEpisodeRolloutBuffer, EpisodeRolloutBuffer
 from sb3_ac_ext.buffers.n_step import DictNStepReplayBuffer
 from sb3_ac_ext.buffers.prioritized import (
     DictPrioritizedReplayBuffer,
@@ -8,8 +9,10 @@ from sb3_ac_ext.buffers.prioritized import (
 )
 
 __all__ = [
+    "DictEpisodeRolloutBuffer",
     "DictNStepReplayBuffer",
     "DictPrioritizedReplayBuffer",
+    "EpisodeRolloutBuffer",
     "PrioritizedReplayBuffer",
     "PrioritizedSamples",
 ]

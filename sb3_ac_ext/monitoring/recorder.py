@@ -80,6 +80,7 @@ class Window:
     :param raw_rewards: as the environment paid them, ``rewards`` where nothing normalises
     :param recent: the newest steps, whole
     :param boundaries: where episodes begin and end, since training began
+    :param timeouts: row and worker of each step that a time limit ended, with a last observation
     """
 
     rewards: npt.NDArray[np.float64]
@@ -90,6 +91,7 @@ class Window:
     raw_rewards: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 1)))
     recent: Sequence[Step] = ()
     boundaries: BoundaryCounts = field(default_factory=BoundaryCounts)
+    timeouts: tuple[tuple[int, int], ...] = ()
 
 
 class Recorder:
@@ -114,6 +116,7 @@ class Recorder:
         self._rewards, self._raw_rewards = Rows(np.float64), Rows(np.float64)
         self._actions, self._dones = Rows(), Rows(np.bool_)
         self._episodes: list[Episode] = []
+        self._timeouts: list[tuple[int, int]] = []
         self._last_obs: Any = None
 
     def add(self, step_locals: Mapping[str, Any]) -> bool:
@@ -147,6 +150,8 @@ class Recorder:
             for worker in np.flatnonzero(dones).tolist():
                 terminal[worker] = infos[worker].get("terminal_observation")
                 timeouts[worker] = bool(infos[worker].get("TimeLimit.truncated", False))
+                if timeouts[worker] and terminal[worker] is not None:
+                    self._timeouts.append((len(self._rewards) - 1, worker))
             self._finish_episodes(dones, infos)
         model = self._model
         obs, new_obs, stored = model._last_obs, self._last_obs, rewards
@@ -199,8 +204,9 @@ class Recorder:
             raw_rewards=self._raw_rewards.take(rewards),
             recent=tuple(Step(*step) for step in self._recent),
             boundaries=self._boundaries.counts(),
+            timeouts=tuple(self._timeouts),
         )
-        self._episodes, self._last_obs = [], None
+        self._episodes, self._timeouts, self._last_obs = [], [], None
         return window
 
 

@@ -175,6 +175,8 @@ _TABLE: dict[str, dict[str, tuple[str, str] | str]] = {
         "probe/action_effect": "effect of actions now and a snapshot before, cosine",
         "probe/reward_r2": "variance of rewards that the step explains",
         "probe/late_reward_r2": "variance of rewards that an earlier step explains",
+        "probe/timeouts": ("steps that a time limit ended", "steps"),
+        "probe/bare_timeouts": ("of these, those that were not bootstrapped", "steps"),
         "probe/reset_trend_p": ("first observations against time: p-value", ""),
         "probe/reset_shift": ("mean reset observation, newest against first", "deviations"),
         "probe/obs_normalisers": "wrappers that normalise observations",

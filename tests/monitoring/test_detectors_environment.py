@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sb3_ac_ext.monitoring.detectors import (
+    ActionAgreement,
     ActionParity,
     ClippedActions,
     DeadAction,
@@ -20,7 +21,6 @@ from sb3_ac_ext.monitoring.detectors import (
     ObservationScale,
     RewardParity,
     StartParity,
-    TurnedActions,
     WorkerObservations,
     WorkerStuck,
 )
@@ -197,10 +197,14 @@ def test_action_parity(effects: list[float], fires: bool) -> None:
         ([-0.9], None),
         ([-0.9, -0.8], "evaluation_mismatch"),
         ([0.9, -0.9, -0.9], "environment_drift"),
+        ([0.1, -0.1], None),
+        ([0.1, -0.1, 0.2], "evaluation_mismatch"),
+        ([0.9, 0.1, -0.1, 0.2], "environment_drift"),
+        ([0.1, 0.4, 0.2], None),
     ],
 )
-def test_turned_actions(cosines: list[float], cause: str | None) -> None:
-    found = findings(TurnedActions(), table({"parity/action_agreement": cosines}))
+def test_action_agreement(cosines: list[float], cause: str | None) -> None:
+    found = findings(ActionAgreement(), table({"parity/action_agreement": cosines}))
     main = max(found[-1].causes.items(), key=lambda item: item[1])[0] if found else None
     assert main == cause
 
@@ -394,10 +398,13 @@ def test_clipped_actions_from_the_beginning() -> None:
         (ActionParity, {"ratio": 1.0}),
         (RewardParity, {"factor": 1.0}),
         (RewardParity, {"transfer": 0.5}),
+        (RewardParity, {"steady": 0.5}),
         (EnvironmentShift, {"steady": 0.0}),
         (EnvironmentShift, {"alpha": 0.0}),
-        (TurnedActions, {"turned": 0.5}),
-        (TurnedActions, {"needed": 0}),
+        (ActionAgreement, {"turned": 0.5}),
+        (ActionAgreement, {"unlike": 0.0}),
+        (ActionAgreement, {"alike": 1.0}),
+        (ActionAgreement, {"needed": 0}),
         (LateReward, {"explained": 1.0}),
         (EnvironmentShift, {"turned": 0.5}),
         (LateReward, {"margin": 1.0}),
@@ -410,3 +417,24 @@ def test_nonsense_is_refused(cls: Any, arguments: dict[str, Any]) -> None:
     [name] = arguments
     with pytest.raises(ValueError, match=f"{name}=.* is not accepted"):
         cls(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("largest", "scale", "fires"),
+    [
+        ([9.9, 10.0, 9.1, 10.1, 12.1, 9.6], [9.8, 10.8, 12.3, 11.3, 9.0, 7.6], True),
+        ([0.1, 0.11, 0.09, 0.1, 0.1, 0.1], [0.1] * 6, True),
+        ([9.9, 10.0, 9.1, 10.1, 12.1], [9.8] * 5, False),  # too few
+        ([2.0] * 6, [2.0] * 6, False),
+        ([9.9, 10.0, 4.0, 10.1, 12.1, 9.6], [9.8] * 6, False),  # not steady
+        ([10.0] * 6, [1.1] * 6, False),  # outliers, not another scale
+    ],
+)
+def test_a_steady_ratio_of_the_largest_rewards(
+    largest: list[float], scale: list[float], fires: bool
+) -> None:
+    columns = {"parity/reward_max": largest, "parity/reward_scale": scale}
+    found = findings(RewardParity(), table(columns))
+    assert bool(found) is fires
+    if fires:
+        assert max(found[-1].causes.items(), key=lambda item: item[1])[0] == "evaluation_mismatch"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sb3_ac_ext.monitoring.detectors import (
+    BareTimeouts,
     Detector,
     FrozenTarget,
     GradientDirection,
@@ -229,3 +230,12 @@ def test_an_unmoved_network_at_a_usual_rate_is_saturated() -> None:
     columns = {"probe__policy_change": [0.0], "probe__policy_cosine": [1.0]}
     assert causes(Untrained(), hyper__learning_rate=[0.3], **columns) == ["network_saturated"]
     assert causes(Untrained(), hyper__learning_rate=[1e-9], **columns) == ["learning_rate_too_low"]
+
+
+@pytest.mark.parametrize(
+    ("bare", "timeouts", "expected"),
+    [(0.0, 9.0, []), (2.0, 2.0, []), (3.0, 3.0, ["time_limit_handling"]), (3.0, 6.0, [])],
+)
+def test_bare_timeouts(bare: float, timeouts: float, expected: list[str]) -> None:
+    columns = {"probe__bare_timeouts": [bare], "probe__timeouts": [timeouts]}
+    assert causes(BareTimeouts(), **columns) == expected

@@ -1,6 +1,7 @@
 """Signals measured on real models, against the same quantity worked out another way."""
 
 from collections import deque
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from sb3_ac_ext import DiagnosticsCallback
+from sb3_ac_ext import DiagnosticsCallback, faults
 from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
 from sb3_ac_ext.monitoring.parity import Taken, forget
 from sb3_ac_ext.monitoring.recorder import Recorder, Window
@@ -493,3 +494,20 @@ def test_training_that_goes_on_does_not_begin_with_a_reset() -> None:
     watching = watch(every=200)
     model.learn(1000, callback=watching, reset_num_timesteps=False)
     assert watching._recorder._boundaries.counts().first_starts.shape[0] == 4
+
+
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize("normalised", [False, True])
+def test_time_limits_without_what_follows_are_counted(bare: bool, normalised: bool) -> None:
+    def make() -> gym.Env[Any, Any]:
+        return Monitor(gym.make("Pendulum-v1", max_episode_steps=25))
+
+    env: Any = DummyVecEnv([make] * 2)
+    env = VecNormalize(env) if normalised else env
+    model = A2C("MlpPolicy", env, n_steps=10, seed=0, device="cpu")
+    watching = watch(every=100)
+    with faults.inject("no_timeout_bootstrap", model) if bare else nullcontext():
+        model.learn(1000, callback=watching)
+    values = watching.history.last.values  # type: ignore[union-attr]
+    assert values["probe/timeouts"] >= 30
+    assert values["probe/bare_timeouts"] == (values["probe/timeouts"] if bare else 0.0)

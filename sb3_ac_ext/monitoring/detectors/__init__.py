@@ -5,6 +5,7 @@ from __future__ import annotations
 from sb3_ac_ext.monitoring.detectors.actions import SameAction
 from sb3_ac_ext.monitoring.detectors.base import Detector, Patience
 from sb3_ac_ext.monitoring.detectors.boundaries import (
+    BareTimeouts,
     OldReset,
     Overlong,
     SameSeeds,
@@ -35,10 +36,10 @@ from sb3_ac_ext.monitoring.detectors.kl import LargeKL
 from sb3_ac_ext.monitoring.detectors.networks import NetworkState
 from sb3_ac_ext.monitoring.detectors.observations import DeadObservations, ObservationScale
 from sb3_ac_ext.monitoring.detectors.parity import (
+    ActionAgreement,
     ActionParity,
     LengthParity,
     StartParity,
-    TurnedActions,
 )
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth, TiedCritics
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
@@ -57,7 +58,9 @@ from sb3_ac_ext.monitoring.detectors.worker_signs import WorkerSign, WorkerSilen
 from sb3_ac_ext.monitoring.detectors.workers import WorkerRewards
 
 __all__ = [
+    "ActionAgreement",
     "ActionParity",
+    "BareTimeouts",
     "CanaryGap",
     "ClippedActions",
     "DeadAction",
@@ -102,7 +105,6 @@ __all__ = [
     "TiedCritics",
     "TinyUpdates",
     "TruncatedEarly",
-    "TurnedActions",
     "Untrained",
     "WorkerObservations",
     "WorkerRewards",
@@ -127,6 +129,7 @@ def default_detectors() -> list[Detector]:
         OldReset(),
         SameSeeds(),
         TerminatedAtLimit(),
+        BareTimeouts(),
         TruncatedEarly(),
         Overlong(),
         PolicyImprovement(),
@@ -142,7 +145,7 @@ def default_detectors() -> list[Detector]:
         EnvironmentShift(),
         RewardParity(),
         ActionParity(),
-        TurnedActions(),
+        ActionAgreement(),
         StartParity(),
         LengthParity(),
         ObservationScale(),

@@ -47,6 +47,29 @@ class _Share(Detector):
 
 
 @dataclass(frozen=True)
+class BareTimeouts(_Share):
+    """Rewards of steps that a time limit ended are stored without gamma V(terminal).
+
+    Exact: to the value that follows there, on-policy algorithms owe its discount, or running out of
+    time is learnt as a death.
+    """
+
+    least: int = 3
+
+    name = "bare_timeouts"
+    causes = {"time_limit_handling": 1.0}  # noqa: RUF012
+    advice = "add gamma V(terminal_observation) where info['TimeLimit.truncated'] is set"
+
+    def check(self, history: History) -> Finding | None:
+        return self.found(
+            history,
+            "probe/bare_timeouts",
+            "probe/timeouts",
+            "{k} of {n} steps that a time limit ended were stored without the value that follows",
+        )
+
+
+@dataclass(frozen=True)
 class StaleObservation(_Share):
     """The first step of an episode returns the reset's observation once more.
 

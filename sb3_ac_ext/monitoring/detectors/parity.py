@@ -8,6 +8,8 @@ from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
 from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
+_AGREEMENT = "parity/action_agreement"
+
 
 def newest(history: History, name: str, needed: int) -> Floats | None:
     """The last values of a series, when there are enough and the newest is of this moment."""
@@ -88,40 +90,57 @@ class ActionParity(Parity):
 
 
 @dataclass(frozen=True)
-class TurnedActions(Parity):
-    """Actions do the opposite in evaluation of what they do in training.
+class ActionAgreement(Parity):
+    """Actions do something else in evaluation than in training, or the opposite.
 
-    The cosine of their effects on observations lies below ``turned``; where it was above its
-    opposite before, one of the environments has changed.
+    The cosine of their effects on observations lies below ``turned`` in ``needed`` evaluations, or
+    below ``unlike`` in one more: actions, or the entries of observations, are in another order or
+    of another sign in one of the environments. Where it was above ``alike`` before, one of them has
+    changed.
 
     :param turned: cosine, in [-1, 0)
+    :param unlike: cosine, in (0, 1)
+    :param alike: cosine, in (0, 1)
     """
 
     turned: float = -0.5
+    unlike: float = 0.3
+    alike: float = 0.5
 
-    name = "turned_actions"
+    name = "action_agreement"
     causes = {"evaluation_mismatch": 0.9, "environment_drift": 0.2}  # noqa: RUF012
     advice = "follow the action through the wrappers of both environments: sign, order, rescaling"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(-1.0 <= self.turned < 0.0, "turned", self.turned, "a cosine in [-1, 0)")
+        require(0.0 < self.unlike < 1.0, "unlike", self.unlike, "a cosine in (0, 1)")
+        require(0.0 < self.alike < 1.0, "alike", self.alike, "a cosine in (0, 1)")
 
     def check(self, history: History) -> Finding | None:
-        cosines = newest(history, "parity/action_agreement", self.needed)
-        if cosines is None or (cosines > self.turned).any():
-            return None
-        alike = bool((history.series("parity/action_agreement").values > -self.turned).any())
+        if self._below(history, self.turned, self.needed):
+            return self._found(history, "the opposite in evaluation of what", self.turned)
+        if self._below(history, self.unlike, self.needed + 1):
+            return self._found(history, "something else in evaluation than what", self.unlike)
+        return None
+
+    def _below(self, history: History, bound: float, needed: int) -> bool:
+        cosines = newest(history, _AGREEMENT, needed)
+        return cosines is not None and bool((cosines < bound).all())
+
+    def _found(self, history: History, what: str, bound: float) -> Finding:
+        series = history.series(_AGREEMENT)
+        before = bool((series.values > self.alike).any())
         return self.finding(
             history,
             Severity.WARNING,
-            "actions do the opposite in evaluation of what they do in training (cosine of their "
-            f"effects {cosines[-1]:.2f})",
-            cosines[-1],
-            self.turned,
-            ("parity/action_agreement",),
-            since=int(history.series("parity/action_agreement", last=self.needed).steps[0]),
-            causes={"environment_drift": 0.9, "evaluation_mismatch": 0.4} if alike else None,
+            f"actions do {what} they do in training (cosine of their effects "
+            f"{series.values[-1]:.2f})",
+            series.values[-1],
+            bound,
+            (_AGREEMENT,),
+            since=int(series.steps[-self.needed]),
+            causes={"environment_drift": 0.9, "evaluation_mismatch": 0.4} if before else None,
         )
 
 

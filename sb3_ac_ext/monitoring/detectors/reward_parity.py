@@ -30,6 +30,8 @@ class RewardParity(Parity):
     :param noise: ratio of standard deviations where the mean magnitudes agree within it
     :param factor: ratio of median magnitudes that is one and the same in twice ``needed``
         evaluations, above 1
+    :param steady: ratio of largest magnitudes in three times ``needed`` evaluations that agree,
+        above 1
     :param transfer: error of training's rewards by actions in the evaluation, over that in
         training, up to which actions explain the difference
     """
@@ -38,6 +40,7 @@ class RewardParity(Parity):
     outlier: float = 20.0
     noise: float = 4.0
     factor: float = 1.5
+    steady: float = 3.0
     transfer: float = 3.0
 
     name = "reward_parity"
@@ -46,7 +49,7 @@ class RewardParity(Parity):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("ratio", "outlier", "noise", "factor", "transfer"):
+        for name in ("ratio", "outlier", "noise", "factor", "steady", "transfer"):
             require(getattr(self, name) > 1.0, name, getattr(self, name), "more than 1")
 
     def check(self, history: History) -> Finding | None:
@@ -61,7 +64,12 @@ class RewardParity(Parity):
         found = found or self._sign(history) or self._outliers(history)
         if found or by_action:
             return found
-        return self._noise(history) or self._scale(history) or self._factor(history)
+        return (
+            self._noise(history)
+            or self._scale(history)
+            or self._factor(history)
+            or self._largest(history)
+        )
 
     def _paid_by_action(self, history: History) -> bool:
         """By the last evaluations that could tell: how rewards come about does not change."""
@@ -147,6 +155,29 @@ class RewardParity(Parity):
             "parity/reward_median",
             factors[-1],
             self.factor,
+            {"reward_scale": 0.4, "evaluation_mismatch": 0.8},
+        )
+
+    def _largest(self, history: History) -> Finding | None:
+        """The largest reward, which a policy hardly decides on, is as many times the evaluation's
+        in all evaluations, and so is the mean magnitude."""
+        n = 3 * self.needed
+        largest = newest(history, "parity/reward_max", n)
+        scale = newest(history, "parity/reward_scale", n)
+        if largest is None or scale is None or largest.min() <= 0.0:
+            return None
+        if not ((largest > self.steady).all() or (largest < 1.0 / self.steady).all()):
+            return None
+        typical = float(np.median(largest))
+        if largest.max() > 1.6 * largest.min() or not 0.5 < np.median(scale) / typical < 2.0:
+            return None
+        return self._found(
+            history,
+            f"training's largest reward is about {typical:.3g} times the evaluation's in "
+            f"{n} evaluations running",
+            "parity/reward_max",
+            typical,
+            self.steady,
             {"reward_scale": 0.4, "evaluation_mismatch": 0.8},
         )
 

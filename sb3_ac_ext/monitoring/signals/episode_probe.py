@@ -9,10 +9,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from sb3_ac_ext.monitoring.boundaries import BoundaryCounts
 from sb3_ac_ext.monitoring.describe import environment_facts
 from sb3_ac_ext.monitoring.functional import largest_shift, time_dependence
+from sb3_ac_ext.monitoring.recorder import Window
+from sb3_ac_ext.monitoring.rollout import Rollout
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
 
-_LEAST_STARTS = 12
+_LEAST_STARTS, _LEAST_VALUE = 12, 1e-3
 
 
 class EpisodeProbe(Signal):
@@ -29,6 +31,8 @@ class EpisodeProbe(Signal):
     ``probe/reset_trend_p``: p-value that these resets do not tell when they took place. Both where
     an episode has ended since the last snapshot, and no wrapper of gymnasium's normalises
     observations, which would make them drift.
+    ``probe/timeouts`` (on-policy): steps that a time limit ended, ``probe/bare_timeouts`` those to
+    whose reward the algorithm added no gamma V(terminal), though it has values.
     ``probe/limit_ends`` episodes as long as the spec's ``max_episode_steps``,
     ``probe/limit_terminated`` those flagged as terminated; ``probe/early_truncated`` shorter ones
     flagged as truncated, ``probe/early_lengths`` how many different lengths these had;
@@ -45,7 +49,7 @@ class EpisodeProbe(Signal):
         self._limit: int | None = None
         self._running: np.ndarray | None = None
         self._finished = self._limit_ends = self._limit_terminated = self._early = 0
-        self._longest = self._ends = 0
+        self._longest = self._ends = self._timeouts = self._bare = 0
         self._normalised = False
         self._early_lengths: set[int] = set()
 
@@ -74,6 +78,9 @@ class EpisodeProbe(Signal):
         if found.ends > self._ends and not self._normalised:
             self._resets(found, reading)
         self._ends = found.ends
+        if view.rollout is not None:
+            self._bootstraps(view.window, view.rollout, view.model.gamma)
+            reading.put(probe__timeouts=self._timeouts, probe__bare_timeouts=self._bare)
         running = 0 if self._running is None else int(self._running.max(initial=0))
         reading.put(probe__running=running)
         if self._limit is not None:
@@ -85,6 +92,17 @@ class EpisodeProbe(Signal):
                 probe__overlong=max(self._longest, running) / self._limit,
             )
         return reading
+
+    def _bootstraps(self, window: Window, rollout: Rollout, gamma: float) -> None:
+        """What the algorithm has added to the rewards of steps that a time limit ended."""
+        if not window.timeouts or window.rewards.shape != rollout.rewards.shape:
+            return
+        if gamma * np.abs(rollout.values).mean() < _LEAST_VALUE:
+            return  # there is nothing to add
+        at = tuple(np.array(window.timeouts).T)
+        paid, stored = window.rewards[at], rollout.rewards[at]
+        self._timeouts += len(paid)
+        self._bare += int((np.abs(stored - paid) <= 1e-6 * np.maximum(1.0, np.abs(paid))).sum())
 
     def _resets(self, found: BoundaryCounts, reading: Reading) -> None:
         starts = [part for part in (found.first_starts, found.last_starts) if len(part)]

@@ -115,6 +115,11 @@ _BY_PREFIX: dict[str, Callable[[float], Schedule]] = {
 }
 
 
+def is_schedule(value: Any) -> bool:
+    """Whether a value changes over training, and is neither a number nor learned (``auto``)."""
+    return callable(value) or (isinstance(value, str) and not value.startswith("auto"))
+
+
 def make_schedule(value: Any, name: str = "schedule") -> Schedule:
     """
     :param value: number, ``lin_3e-4``, ``cos_3e-4``, ``kl_3e-4``, callable, or dotted path to one

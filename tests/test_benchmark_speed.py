@@ -38,14 +38,15 @@ def test_operations_are_those_counted_by_hand() -> None:
 
 def test_ratios_are_taken_round_by_round() -> None:
     sides = (
-        Speed("SB3, 1 thread", "stable_baselines3", (100.0, 200.0, 100.0), (), 1.0),
-        Speed("SB3, 2 threads", "stable_baselines3", (50.0, 400.0, 90.0), (), 1.0),
-        Speed("ours, eager", "sb3_ac_ext", (200.0, 400.0, 150.0), (), 1.0),
-        Speed("ours, compiled", "sb3_ac_ext", (300.0, 400.0, 400.0), (), 1.0),
+        Speed("SB3, 1 thread", "stable_baselines3", (100.0, 200.0, 100.0), 1.0),
+        Speed("SB3, 2 threads", "stable_baselines3", (50.0, 400.0, 90.0), 1.0),
+        Speed("ours, eager", "sb3_ac_ext", (200.0, 400.0, 150.0), 1.0),
+        Speed("ours, compiled", "sb3_ac_ext", (300.0, 400.0, 400.0), 1.0),
     )
     found = Measured("work", 10, 1000.0, (None, None, None), sides)
     assert found.best.side == "ours, compiled"
     assert found.over("stable_baselines3") == 3.0  # of 3, 1 and 4
+    assert found.over("stable_baselines3", sides[0]) == 1.0  # of 1, 0.5 and 1
     assert found.over("sbx") is None
 
 

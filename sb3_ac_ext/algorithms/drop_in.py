@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from sb3_ac_ext.schedules import Schedule, make_schedule
+from sb3_ac_ext.schedules import Schedule, is_schedule, make_schedule
 
 
 class DropIn(BaseAlgorithm):
@@ -28,7 +28,7 @@ class DropIn(BaseAlgorithm):
         self.exact = exact
         self.schedules: dict[str, Schedule] = {}
         for name in self.scheduled:
-            if name in kwargs and _is_schedule(kwargs[name]):
+            if is_schedule(kwargs.get(name)):
                 self.schedules[name] = make_schedule(kwargs[name], name)
                 kwargs[name] = self.in_force(name, 1.0)
         for name in ("learning_rate", "clip_range", "clip_range_vf"):
@@ -53,7 +53,3 @@ class DropIn(BaseAlgorithm):
             value = self.in_force(name, self._current_progress_remaining)
             setattr(self, name, value)
             self.logger.record(f"train/{name}", value)
-
-
-def _is_schedule(value: Any) -> bool:
-    return callable(value) or (isinstance(value, str) and not value.startswith("auto"))

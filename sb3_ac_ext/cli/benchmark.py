@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
     speed.add_argument("--algo", nargs="+", choices=("ppo", "a2c", "sac", "td3"), default=None)
     speed.add_argument("--timesteps", type=_positive, default=None, help="of a run, for a trial")
     speed.add_argument("--json", action="store_true", help="print one JSON document")
-    speed.set_defaults(run=run_speed)
+    speed.set_defaults(run=_run_speed)
     replay = kinds.add_parser("replay", help="cost of a prioritized batch over a uniform one")
     replay.add_argument("--transitions", type=_positive, default=1_000_000, help="(default 1e6)")
     replay.add_argument("--batch-size", type=_positive, default=256, help="(default 256)")
@@ -115,56 +115,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_speed(args: argparse.Namespace) -> int:
-    """
-    :param args: parsed arguments
-    :return: 0; a missed target is printed, not an error
-    """
-    from sb3_ac_ext.benchmark.speed.measure import measure
-    from sb3_ac_ext.benchmark.speed.works import WORKS
+def _run_speed(args: argparse.Namespace) -> int:
+    from sb3_ac_ext.benchmark.speed.command import run
 
-    results = []
-    for work in WORKS:
-        if args.algo is None or work.algo.lower() in args.algo:
-            if not args.json:
-                print(f"{work.name}: {args.rounds} rounds ...", flush=True)
-            results.append(measure(work, args.rounds, args.timesteps))
-    if args.json:
-        print(json.dumps([result.to_json() for result in results], indent=2))
-    for result in () if args.json else results:
-        _print_speed(result)
-    return 0
-
-
-def _print_speed(result: Any) -> None:
-    from statistics import median
-
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=result.work, title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("side", "steps/s", "range", "x SB3", "limit", "MiB"):
-        table.add_column(heading, justify="left" if heading == "side" else "right", no_wrap=True)
-    for side in result.sides:
-        low, high = min(side.steps_per_second), max(side.steps_per_second)
-        table.add_row(
-            side.side,
-            f"{side.typical:,.0f}",
-            f"{low:,.0f} to {high:,.0f}",
-            f"{median(side.over_sb3):.2f}",
-            f"{side.typical / result.limit:.0%}",
-            f"{side.peak_memory:,.0f}",
-        )
-    console = Console()
-    console.print(table)
-    of_limit = result.best.typical / result.limit
-    found = (result.over("stable_baselines3"), result.over("sbx"), of_limit)
-    names = ("over SB3", "over SBX", "of the limit")
-    for name, value, target in zip(names, found, result.targets, strict=True):
-        if value is not None and target is not None:
-            verdict = "kept" if value >= target else "missed"
-            console.print(f"  {name}: {value:.2f}, target {target:.2f} {verdict}")
+    return run(args)
 
 
 def run_replay(args: argparse.Namespace) -> int:

@@ -13,13 +13,13 @@ from sb3_ac_ext.config.environment import parse_mapping
 from sb3_ac_ext.config.numbers import check_range, is_number, whole_number
 from sb3_ac_ext.literals import resolve_class
 from sb3_ac_ext.lookup import about, import_name, unknown
-from sb3_ac_ext.schedules import make_schedule
+from sb3_ac_ext.schedules import is_schedule, make_schedule
 
 # The command line or the program decides these; a YAML file cannot.
 _RESERVED = frozenset(
     {"self", "env", "tensorboard_log", "verbose", "seed", "device", "_init_setup_model"}
 )
-_SCHEDULES = frozenset({"learning_rate", "clip_range", "clip_range_vf"})
+_SCHEDULES = frozenset({"learning_rate", "critic_learning_rate", "clip_range", "clip_range_vf"})
 # Every policy is given these by its algorithm.
 _POLICY_GIVEN = frozenset({"observation_space", "action_space", "lr_schedule"})
 
@@ -58,12 +58,8 @@ def parse_constructor(entry: Mapping[str, Any], cls: type) -> dict[str, Any]:
 def _value(key: str, value: Any, cls: type, parameter: inspect.Parameter) -> Any:
     if key == "policy":
         return _policy(value, cls)
-    if key in _SCHEDULES:
+    if key in _SCHEDULES or (key in getattr(cls, "scheduled", ()) and is_schedule(value)):
         return _schedule(key, value)
-    if isinstance(value, str) and key in getattr(cls, "scheduled", ()):
-        return make_schedule(value, key)
-    if key == "critic_learning_rate" and value is not None:
-        return make_schedule(value, key)
     if key == "train_freq" and isinstance(value, list):
         return tuple(value)
     if key.endswith("_kwargs"):
@@ -105,6 +101,8 @@ def _check_policy_kwargs(kwargs: Mapping[str, Any], cls: type) -> None:
 def _schedule(key: str, value: Any) -> Any:
     # RL Zoo's files switch value clipping off by a negative number; SB3 does by None.
     if key == "clip_range_vf" and (value is None or (is_number(value) and value < 0)):
+        return None
+    if key == "critic_learning_rate" and value is None:
         return None
     return make_schedule(value, key)
 

@@ -23,6 +23,7 @@ from sb3_ac_ext.monitoring.transitions import (
     MAX_DIMS,
     Transitions,
     encoded_actions,
+    executed,
     in_half_ranges,
 )
 from sb3_ac_ext.monitoring.view import View
@@ -138,9 +139,7 @@ def action_effect(view: View, bare: Bare) -> float | None:
     keep = steps.inside
     if steps.observations.shape[2:] != bare.spread.shape or keep.sum() < _LEAST_ROWS:
         return None
-    actions = steps.actions[keep]
-    if isinstance(view.model, OnPolicyAlgorithm) and not view.model.policy.squash_output:
-        actions = in_half_ranges(actions, view.model.action_space)
+    actions = executed(view.model, steps).actions[keep]
     if actions.std(axis=0).min() < _LEAST_SPREAD or actions.shape[1] != len(bare.effects):
         return None
     here, there = resets.std(axis=0), bare.starts.std(axis=0)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from sb3_ac_ext.monitoring.effects import action_effects, agreement
 from sb3_ac_ext.monitoring.functional import (
@@ -20,7 +19,7 @@ from sb3_ac_ext.monitoring.functional import (
     ridge,
 )
 from sb3_ac_ext.monitoring.play import Play
-from sb3_ac_ext.monitoring.transitions import in_half_ranges
+from sb3_ac_ext.monitoring.transitions import executed
 from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
@@ -138,11 +137,9 @@ def _agreement(view: View, played: Play, lengths: Floats) -> float | None:
         played.lengths.mean(), len(played.rewards) - 1
     ):
         return None
-    space = view.model.action_space
-    if isinstance(view.model, OnPolicyAlgorithm) and not view.model.policy.squash_output:
-        steps = replace(steps, actions=in_half_ranges(steps.actions, space))
-    discrete = isinstance(space, spaces.Discrete)
-    return agreement(action_effects(steps, discrete), action_effects(other, discrete))
+    discrete = isinstance(view.model.action_space, spaces.Discrete)
+    mine = action_effects(executed(view.model, steps), discrete)
+    return agreement(mine, action_effects(other, discrete))
 
 
 def _by_action(taken: Taken, played: Play, values: dict[str, float]) -> None:

@@ -71,13 +71,14 @@ def play(model: Any, env: VecEnv, episodes: int, deterministic: bool, seed: int)
     actions: list[Any] = []
     seen: list[tuple[Any, Any]] = []
     limited: list[bool] = []
-    newest: list[Any] = [None]
+    newest: Any = None
 
     def note(step: dict[str, Any], _globals: dict[str, Any]) -> None:
+        nonlocal newest
         if step["done"]:
             limited.append(bool(step["info"].get("TimeLimit.truncated", False)))
-        if step["rewards"] is not newest[0] and len(rewards) < _MOST_STEPS:
-            newest[0] = step["rewards"]  # of this step, which every worker with episodes left sees
+        if step["rewards"] is not newest and len(rewards) < _MOST_STEPS:
+            newest = step["rewards"]  # of this step, which every worker with episodes left sees
             rewards.append(step["rewards"].copy())
             actions.append(step["actions"])
             if vectors and len(seen) < MAX_STEPS:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from sb3_ac_ext.monitoring import replay
 from sb3_ac_ext.monitoring.recorder import Step
@@ -142,6 +143,15 @@ def encoded_actions(stored: Any, space: spaces.Space[Any]) -> Floats:
         chosen = stored[..., 0].astype(int) - int(space.start)
         return np.asarray(np.eye(int(space.n))[chosen][..., 1:])
     return np.asarray(stored.reshape(*stored.shape[:2], -1), dtype=np.float64)
+
+
+def executed(model: Any, steps: Transitions) -> Transitions:
+    """Steps of a model's buffer with Box actions in half ranges, as they were executed: replay
+    buffers hold them so, rollout buffers as they were sampled.
+    """
+    if not isinstance(model, OnPolicyAlgorithm) or model.policy.squash_output:
+        return steps
+    return replace(steps, actions=in_half_ranges(steps.actions, model.action_space))
 
 
 def in_half_ranges(actions: npt.NDArray[Any], space: spaces.Space[Any]) -> npt.NDArray[Any]:

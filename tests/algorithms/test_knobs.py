@@ -14,6 +14,7 @@ from stable_baselines3.common.utils import ConstantSchedule
 import sb3_ac_ext
 from sb3_ac_ext.algorithms import losses
 from sb3_ac_ext.cli import main
+from sb3_ac_ext.config.constructor import parse_constructor
 from sb3_ac_ext.schedules import KLAdaptiveSchedule
 from tests.algorithms.environments import POLICIES, Random
 
@@ -271,3 +272,11 @@ def test_from_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_adaptive_rate_has_bounds(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="is not accepted"):
         KLAdaptiveSchedule(1e-3, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("ent_coef", "auto"), ("ent_coef", 0.1), ("critic_learning_rate", None)]
+)
+def test_what_is_no_schedule_passes_through_yaml(setting: str, value: Any) -> None:
+    entry = {"policy": "MlpPolicy", setting: value}
+    assert parse_constructor(entry, sb3_ac_ext.SAC)[setting] == value

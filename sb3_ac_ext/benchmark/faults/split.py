@@ -31,7 +31,7 @@ KINDS = ("faults", "scenarios", "seeds")
 ROUNDS = ((6, 7, 8), (9, 10, 11))
 """Seeds of the rounds of fresh runs, each read once."""
 FRESH = ROUNDS[-1]
-"""Seeds of the round that nothing was set by."""
+"""Seeds of the newest round. Once it has been read, the next reading needs another."""
 SPLIT = Path(__file__).resolve().parents[3] / "benchmarks" / "split.json"
 
 

@@ -20,8 +20,8 @@ def limit(work: Work, threads: int) -> float:
     """
     th.set_num_threads(threads)
     model = work.make(Side("limit", SB3))
-    rows = int(model.batch_size or 0) if hasattr(model, "batch_size") else 0
-    rate = product_rate(rows or model.n_steps * model.n_envs, _width(model))
+    rows = getattr(model, "batch_size", None) or model.n_steps * model.n_envs
+    rate = product_rate(rows, _width(model))
     return 1.0 / (1.0 / environment_rate(model.env) + operations(model) / rate)
 
 

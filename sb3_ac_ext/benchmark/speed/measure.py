@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -10,7 +9,7 @@ from typing import Any
 
 from sb3_ac_ext.benchmark.speed.limit import limit
 from sb3_ac_ext.benchmark.speed.worker import Worker
-from sb3_ac_ext.benchmark.speed.works import OURS, SB3, Work, sides_of
+from sb3_ac_ext.benchmark.speed.works import OURS, Work, sides_of
 
 
 @dataclass(frozen=True)
@@ -18,14 +17,12 @@ class Speed:
     """One side of one work.
 
     :param steps_per_second: of each round
-    :param over_sb3: of each round, over SB3 at the number of threads that was faster in it
     :param peak_memory: of its process, in MiB
     """
 
     side: str
     package: str
     steps_per_second: tuple[float, ...]
-    over_sb3: tuple[float, ...]
     peak_memory: float
 
     @property
@@ -51,16 +48,18 @@ class Measured:
         """The faster of this package's sides."""
         return max((s for s in self.sides if s.package == OURS), key=lambda s: s.typical)
 
-    def over(self, package: str) -> float | None:
-        """Median ratio, round by round, of this package to the other at its best.
+    def over(self, package: str, side: Speed | None = None) -> float | None:
+        """Median ratio, round by round, to a package at the number of threads that was faster.
 
+        :param side: the faster of this package's by default
         :return: ``None`` where the other did not take part
         """
         others = [s.steps_per_second for s in self.sides if s.package == package]
         if not others:
             return None
+        mine = (side or self.best).steps_per_second
         theirs = [max(round_) for round_ in zip(*others, strict=True)]
-        return median(a / b for a, b in zip(self.best.steps_per_second, theirs, strict=True))
+        return median(a / b for a, b in zip(mine, theirs, strict=True))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,15 +82,9 @@ def measure(work: Work, rounds: int, timesteps: int | None = None) -> Measured:
             for i in order:
                 times[i].append(workers[i].run(steps))
         memory = [worker.peak_memory() for worker in workers]
-    theirs = [t for t, w in zip(times, workers, strict=True) if w.side.package == SB3]
-    best = [max(round_) for round_ in zip(*theirs, strict=True)]
     sides = tuple(
-        Speed(w.side.name, w.side.package, tuple(t), _ratios(t, best), m)
+        Speed(w.side.name, w.side.package, tuple(t), m)
         for w, t, m in zip(workers, times, memory, strict=True)
     )
     threads = 1 if work.algo in ("PPO", "A2C") else 2
     return Measured(work.name, steps, limit(work, threads), work.targets, sides)
-
-
-def _ratios(mine: Sequence[float], theirs: Sequence[float]) -> tuple[float, ...]:
-    return tuple(a / b for a, b in zip(mine, theirs, strict=True))

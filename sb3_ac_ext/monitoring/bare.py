@@ -126,15 +126,16 @@ def action_effect(view: View, bare: Bare) -> float | None:
 
     Observations that were scaled on the way are scaled back by the spread of first observations;
     entries with which all episodes begin alike are left out. Since other starts change that spread
-    too, the larger of the ratios with and without it counts.
+    too, the larger of the ratios with and without it counts. What VecNormalize did to a rollout is
+    undone first, with the deviations that it has now.
 
-    :return: ``None`` while there are too few steps or episodes, where observations are normalised
-        in the buffer, where some action hardly varies, and where no entry can be compared
+    :return: ``None`` while there are too few steps or episodes, where some action hardly varies,
+        and where no entry can be compared
     """
     if bare.effects is None:
         return None
     steps, resets = view.transitions, view.window.boundaries.first_starts
-    if steps is None or _normalised(view.model) or len(resets) < _LEAST_STARTS:
+    if steps is None or len(resets) < _LEAST_STARTS:
         return None
     keep = steps.inside
     if steps.observations.shape[2:] != bare.spread.shape or keep.sum() < _LEAST_ROWS:
@@ -147,15 +148,20 @@ def action_effect(view: View, bare: Bare) -> float | None:
     expected = np.linalg.norm(bare.effects[:, known] / bare.spread[known])
     if expected == 0.0:
         return None
-    change = (steps.next_observations - steps.observations)[keep][:, known]
+    change = (steps.next_observations - steps.observations)[keep] * _unit(view.model)
+    change = change[:, known]
     moved = weights_of_actions(steps.observations[keep], actions, change) / bare.spread[known]
     scaled_back = moved * (there / here)[known]
     return float(max(np.linalg.norm(moved), np.linalg.norm(scaled_back)) / expected)
 
 
-def _normalised(model: Any) -> bool:
+def _unit(model: Any) -> Floats | float:
+    """How much an entry of the buffer's observations is in raw observations: shape (d,), or 1."""
     if not isinstance(model, OnPolicyAlgorithm):
-        return False
+        return 1.0
     assert model.env is not None
     normaliser = unwrap_vec_normalize(model.env)
-    return normaliser is not None and normaliser.norm_obs
+    if normaliser is None or not normaliser.norm_obs:
+        return 1.0
+    known: Any = normaliser.obs_rms  # one, since observations are vectors
+    return np.asarray(np.sqrt(known.var + normaliser.epsilon))

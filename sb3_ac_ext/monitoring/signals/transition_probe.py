@@ -12,7 +12,7 @@ from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
 _LEAST_ROWS, _EFFECT, _LAGS, _MOST_FEATURES = 64, 0.002, 8, 24
-_RARE, _DRIFT = 0.03, 0.01
+_RARE, _DRIFT, _STILL = 0.03, 0.01, 0.05
 
 
 class TransitionProbe(Signal):
@@ -33,9 +33,12 @@ class TransitionProbe(Signal):
     ``probe/late_reward_r2``: the largest of the same of steps up to 8 earlier; neither where
     rewards deviate by less than a hundredth of their median, or fewer than 3 % of them lie as far
     as a standard deviation from it, as rare events do. Arrays per worker:
-    ``probe/worker_residual`` (mean squared error of the common model), ``probe/worker_moving``
-    (share of steps in which any entry changed), ``probe/worker_level`` (median over dimensions of a
-    worker's median magnitude over all workers').
+    ``probe/worker_residual`` (mean squared error of the common model), ``probe/worker_response``
+    (by how much of what the common model says actions move a worker's observations: 0 where they do
+    nothing, below 0 where they do the opposite), ``probe/worker_moving`` (share of steps in which
+    any entry changed by a twentieth of its median change: a normaliser drifts a little, too),
+    ``probe/worker_level`` (median over dimensions of a worker's median magnitude over all
+    workers').
     """
 
     name = "transition_probe"
@@ -91,6 +94,7 @@ class TransitionProbe(Signal):
         design = np.column_stack([state, now, np.ones(len(now))])
         weights = ridge(design, target)
         _residuals(target - design @ weights, keep, reading)
+        _responses(state, now, target, keep, reading)
         self._effects(weights[state.shape[1] : -1].ravel(), gain, reading)
 
     def _effects(self, effect: Floats, gain: float, reading: Reading) -> None:
@@ -113,6 +117,28 @@ def _residuals(errors: Floats, keep: npt.NDArray[np.bool_], reading: Reading) ->
     counts = np.bincount(workers, minlength=n)
     reading.put_array(
         "probe/worker_residual", np.where(counts > 8, sums / np.maximum(counts, 1), np.nan)
+    )
+
+
+def _responses(
+    state: Floats, now: Floats, target: Floats, keep: npt.NDArray[np.bool_], reading: Reading
+) -> None:
+    """Slopes, one per worker, of what observations do on what the common model makes of actions,
+    both without what the state tells (Frisch and Waugh)."""
+    n = keep.shape[1]
+    if n < 3:
+        return
+    design = np.column_stack([state, np.ones(len(now))])
+    both = np.column_stack([now, target])
+    left = both - design @ ridge(design, both)
+    actions, change = left[:, : now.shape[1]], left[:, now.shape[1] :]
+    expected = actions @ ridge(actions, change)
+    workers = np.nonzero(keep)[1]
+    along = np.bincount(workers, weights=(expected * change).sum(axis=1), minlength=n)
+    size = np.bincount(workers, weights=(expected**2).sum(axis=1), minlength=n)
+    known = (np.bincount(workers, minlength=n) > 8) & (size > 0.0)
+    reading.put_array(
+        "probe/worker_response", np.where(known, along / np.where(known, size, 1.0), np.nan)
     )
 
 
@@ -152,7 +178,9 @@ def _per_worker(steps: Transitions, reading: Reading) -> None:
     n = steps.observations.shape[1]
     if n < 2:
         return
-    moved = (steps.next_observations != steps.observations).any(axis=2) & steps.inside
+    change = np.abs(steps.next_observations - steps.observations)
+    least = _STILL * np.median(change[steps.inside], axis=0) if steps.inside.any() else 0.0
+    moved = (change > least).any(axis=2) & steps.inside
     inside = np.maximum(steps.inside.sum(axis=0), 1)
     reading.put_array("probe/worker_moving", moved.sum(axis=0) / inside)
     size = np.abs(steps.observations)

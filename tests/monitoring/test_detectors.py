@@ -77,6 +77,16 @@ def test_large_kl_blames_a_setting_that_explains_it(steps: int, clip: float, cau
     assert max(found[-1].causes.items(), key=lambda item: item[1])[0] == cause
 
 
+def test_large_kl_of_a_policy_that_was_narrow_from_the_first() -> None:
+    def cause(log_std: list[float]) -> str:
+        columns = {"policy/kl": [0.5] * 5, "policy/log_std_max": log_std}
+        found = findings(LargeKL(), table(columns))
+        return max(found[-1].causes.items(), key=lambda item: item[1])[0]
+
+    assert cause([-5.0] * 5) == "exploration_too_low"
+    assert cause([0.0, -1.0, -3.5, -4.0, -4.0]) == "learning_rate_too_high"
+
+
 def test_large_kl_says_since_when() -> None:
     found = findings(LargeKL(), table({"policy/kl": [0.01, 0.01, 0.5, 0.5, 0.5]}))
     assert found[0].step == 500 and found[0].since == 300

@@ -19,11 +19,14 @@ from sb3_ac_ext.monitoring.detectors import (
     NetworkState,
     NoisyObservations,
     ObservationScale,
+    OldReset,
     RewardParity,
     StartParity,
     WorkerObservations,
+    WorkerResponse,
     WorkerStuck,
 )
+from sb3_ac_ext.monitoring.diagnosis import diagnose
 from sb3_ac_ext.monitoring.records import Severity
 from tests.monitoring.histories import findings, table
 
@@ -48,7 +51,9 @@ def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
         (rewards(scale=5.0, median=5.0, level=5.0, std=5.0, max=5.0), None),
         (rewards(scale=20.0, median=20.0, level=20.0, std=20.0, max=20.0, n=4), "reward_scale"),
         (rewards(scale=20.0, median=20.0, level=20.0, std=20.0, max=20.0, n=3), None),
-        (rewards(scale=0.01, median=0.01, level=0.01, std=0.01, max=0.01), "reward_scale"),
+        (rewards(scale=0.001, median=0.001, level=0.001, std=0.001, max=0.001), "reward_scale"),
+        # a few episodes near the goal may pay that much less
+        (rewards(scale=0.01, median=0.01, level=0.01, std=0.01, max=0.01), None),
         (
             rewards(scale=[1, 1, 100, 100], median=[1, 1, 100, 100], max=[1, 1, 90, 90], n=4),
             "environment_drift",
@@ -61,7 +66,12 @@ def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
         (rewards(scale=0.0), "reward_constant"),
         (rewards(std=0.0, level=-3.0, median=3.0, sign=-9.0), "reward_constant"),
         (rewards(std=0.0), None),
-        (rewards(zeros=0.95, scale=0.2), "reward_delay"),
+        (rewards(zeros=0.97, level=0.2), "reward_delay"),
+        (rewards(zeros=0.33, n=4), "reward_delay"),
+        (rewards(zeros=0.33), None),
+        (rewards(zeros=0.8, level=0.2, median=0.0, n=4), "reward_noise"),
+        (rewards(zeros=[0.3, 0.8, 0.5, 0.9], level=0.2, n=4), None),
+        (rewards(zeros=0.1, level=0.9, n=4), None),
         (rewards(max=1e4, scale=3.0, std=50.0), "reward_outliers"),
         (rewards(scale=4.0, std=9.0), "reward_noise"),
         (rewards(scale=[1.0, 10.0, 1.0]), None),
@@ -111,6 +121,15 @@ def test_noise_is_told_from_worlds_that_are_rough_by_nature() -> None:
 
     assert severity(bare=0.1) is Severity.WARNING
     assert severity(bare=1.4) is Severity.INFO and severity() is Severity.INFO
+
+
+def test_old_resets_among_noisy_observations_are_lost_frames() -> None:
+    facts = {"probe/old_resets": 15, "probe/ends": 40, "probe/distinct_old": 9}
+    resets = {k: [v] * 8 for k, v in {**facts, "probe/distinct_resets": 20}.items()}
+    history = table({**resets, **actions(0.03, 0.0, r2=0.4, rough=1.5, bare=0.1)})
+    some, noise = findings(OldReset(), history)[-1], findings(NoisyObservations(), history)[-1]
+    assert diagnose([some])[0].cause == "reset_broken"
+    assert diagnose([some, noise])[0].cause == "observation_noise"
 
 
 def test_longer_episodes_in_training_are_a_failing_evaluation() -> None:
@@ -183,7 +202,16 @@ def test_dead_observations(
 
 @pytest.mark.parametrize(
     ("effects", "fires"),
-    [([1.0, 0.9, 1.2], False), ([0.05, 0.06], True), ([0.05, 0.9], False), ([8.0, 8.0], False)],
+    [
+        ([1.0, 0.9, 1.2], False),
+        ([0.05, 0.06], True),
+        ([0.05, 0.9], False),
+        ([8.0, 8.0], False),
+        ([0.4] * 4, False),
+        ([0.4] * 5, True),
+        ([0.4, 0.4, 0.4, 0.4, 0.9], False),
+        ([0.9, 0.9, 0.6, 0.4, 0.4, 0.6], False),
+    ],
 )
 def test_action_parity(effects: list[float], fires: bool) -> None:
     assert bool(causes(ActionParity(), {"parity/action_effect": effects})) is fires
@@ -248,6 +276,32 @@ def test_within_an_episode_workers_are_where_they_began() -> None:
     assert not findings(WorkerObservations(), table({"rewards/steps": [200.0] * 20}, arrays))
     arrays = {"probe/worker_level": matrix(2, 10.0, n=40).tolist()}
     assert findings(WorkerObservations(), table(episodes(40, 1000.0), arrays))[0].step == 2100
+
+
+@pytest.mark.parametrize(
+    ("factor", "n", "close", "fires"),
+    [
+        (1.0, 20, 1.0, False),
+        (0.5, 20, 0.1, False),
+        (0.05, 20, 0.6, True),
+        (-1.0, 20, 0.6, True),
+        (0.05, 6, 0.3, True),
+        (0.05, 5, 0.3, False),
+        (3.0, 20, 0.1, False),
+    ],
+)
+def test_worker_response(factor: float, n: int, close: float, fires: bool) -> None:
+    arrays = {"probe/worker_response": matrix(2, factor, n, close).tolist()}
+    found = findings(WorkerResponse(), table({}, arrays))
+    assert bool(found) is fires
+    assert all(finding.worker == 2 for finding in found)
+    assert not found or (factor < 0.0) is ("the opposite" in found[-1].message)
+
+
+def test_workers_in_which_actions_do_nothing_are_not_compared() -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"probe/worker_response": rng.normal(0.0, 3.0, (30, 8)).tolist()}
+    assert not findings(WorkerResponse(), table({}, arrays))
 
 
 def test_worker_residual_points_to_its_dynamics() -> None:
@@ -399,6 +453,11 @@ def test_clipped_actions_from_the_beginning() -> None:
         (RewardParity, {"factor": 1.0}),
         (RewardParity, {"transfer": 0.5}),
         (RewardParity, {"steady": 0.5}),
+        (RewardParity, {"zeros": 1.0}),
+        (ActionParity, {"share": 0.0}),
+        (WorkerResponse, {"share": 0.5}),
+        (WorkerResponse, {"alpha": 0.0}),
+        (WorkerResponse, {"needed": 2}),
         (EnvironmentShift, {"steady": 0.0}),
         (EnvironmentShift, {"alpha": 0.0}),
         (ActionAgreement, {"turned": 0.5}),

@@ -79,7 +79,7 @@ def test_untrained(columns: dict[str, Any], expected: list[str]) -> None:
     [
         ("policy", [1.0, 0.9999], 1.0, []),
         ("policy", [-1.0], 1.0, ["policy_update_sign"]),
-        ("actor", [-0.4], 1.0, ["policy_update_sign"]),
+        ("actor", [-0.4], 1.0, ["gradients_altered"]),
         ("critic", [-1.0], 1.0, ["critic_update_sign"]),
         ("value", [0.0], 1.0, ["critic_not_updated"]),
         ("policy", [0.7], 1.0, ["gradients_altered"]),
@@ -99,7 +99,7 @@ def test_gradient_direction(
 def test_a_gradient_that_is_not_quite_turned_may_be_noise() -> None:
     columns = {"probe/policy_cosine": [-0.4], "probe/stock_update": [1.0]}
     [finding] = findings(GradientDirection(), table(columns))
-    assert finding.causes == {"policy_update_sign": 1.0, "gradients_altered": 0.6}
+    assert finding.causes == {"policy_update_sign": 0.6, "gradients_altered": 0.9}
     [finding] = findings(GradientDirection(), table({**columns, "probe/policy_cosine": [-1.0]}))
     assert finding.causes == {"policy_update_sign": 1.0}
     with pytest.raises(ValueError, match=r"turned=0\.1 is not accepted"):

@@ -21,6 +21,7 @@ from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
 from sb3_ac_ext.monitoring.parity import Taken, forget
 from sb3_ac_ext.monitoring.recorder import Recorder, Window
 from sb3_ac_ext.monitoring.signals import CanarySignal, QValueSignal, TransitionProbe
+from sb3_ac_ext.monitoring.signals.base import Reading
 from sb3_ac_ext.monitoring.signals.q_values import q_values
 from sb3_ac_ext.monitoring.transitions import Transitions
 from sb3_ac_ext.monitoring.view import Clock, View
@@ -401,6 +402,33 @@ def test_rewards_are_modelled_where_they_vary(rewards: np.ndarray, told: bool) -
     window = SimpleNamespace(rewards=rewards)
     reading = TransitionProbe().collect(SimpleNamespace(transitions=known, window=window))
     assert ("probe/late_reward_r2" in reading.values) is told
+
+
+def workers(factors: list[float], still: int | None = None) -> Reading:
+    """Observations that actions move, by a factor in each worker; one may stand nearly still."""
+    rng = np.random.default_rng(0)
+    shape = (200, len(factors), 2)
+    observations, actions = rng.normal(size=shape), rng.normal(size=(*shape[:2], 1))
+    change = np.array(factors)[:, None] * actions + 0.5 * rng.normal(size=shape)
+    if still is not None:
+        observations[:, still], change[:, still] = 0.0, 1e-3  # a normaliser drifts
+    inside = np.ones(shape[:2], dtype=bool)
+    known = Transitions(observations, actions, observations + change, np.zeros(shape[:2]), inside)
+    window = SimpleNamespace(rewards=np.zeros(shape[:2]))
+    return TransitionProbe().collect(SimpleNamespace(transitions=known, window=window))
+
+
+def test_how_far_each_worker_answers_to_actions() -> None:
+    found = np.array(workers([1.0, 1.0, 1.0, 1.0]).arrays["probe/worker_response"])
+    assert found == pytest.approx(1.0, abs=0.15)
+    one, two, nothing, opposite = workers([1.0, 1.0, 0.0, -1.0]).arrays["probe/worker_response"]
+    assert abs(nothing) < 0.3 * one and opposite < -0.5 * one and two > 0.7 * one
+    assert "probe/worker_response" not in workers([1.0, 0.0]).arrays, "no majority of two"
+
+
+def test_a_worker_stands_still_though_a_normaliser_drifts() -> None:
+    moving = workers([1.0, 1.0, 1.0], still=1).arrays["probe/worker_moving"]
+    assert moving[1] == 0.0 and min(moving[0], moving[2]) > 0.95
 
 
 class Turned(gym.ActionWrapper):

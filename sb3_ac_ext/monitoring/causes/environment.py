@@ -40,7 +40,7 @@ ENVIRONMENT: dict[str, Cause] = {
         "one worker's observations are on another scale",
         "give every worker the same wrappers and units; compare its observations with the others'",
         3,
-        (*DYNAMICS, "observation_scale", "worker_dynamics"),
+        (*DYNAMICS, "observation_scale", "worker_dynamics", "worker_reward_scale"),
     ),
     "worker_dynamics": Cause(
         "one worker answers to actions unlike the others",
@@ -153,7 +153,13 @@ ENVIRONMENT: dict[str, Cause] = {
         "observations are mostly noise",
         "filter or stack observations (VecFrameStack), or use RecurrentPPO",
         1,
-        ("critic_not_learning", "hard_task"),
+        (
+            "critic_not_learning",
+            "hard_task",
+            "evaluation_mismatch",
+            "observation_scale",
+            "learning_rate_too_high",
+        ),
     ),
     "time_limit_handling": Cause(
         "ends by time limit and by termination are mixed up",

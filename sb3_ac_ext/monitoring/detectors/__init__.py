@@ -54,6 +54,7 @@ from sb3_ac_ext.monitoring.detectors.transitions import (
     NoisyObservations,
 )
 from sb3_ac_ext.monitoring.detectors.worker_environments import WorkerObservations, WorkerStuck
+from sb3_ac_ext.monitoring.detectors.worker_response import WorkerResponse
 from sb3_ac_ext.monitoring.detectors.worker_signs import WorkerSign, WorkerSilent
 from sb3_ac_ext.monitoring.detectors.workers import WorkerRewards
 
@@ -107,6 +108,7 @@ __all__ = [
     "TruncatedEarly",
     "Untrained",
     "WorkerObservations",
+    "WorkerResponse",
     "WorkerRewards",
     "WorkerSign",
     "WorkerSilent",
@@ -138,6 +140,7 @@ def default_detectors() -> list[Detector]:
         WorkerSign(),
         WorkerSilent(),
         WorkerObservations(),
+        WorkerResponse(),
         LateAction(),
         DeadAction(),
         NoisyObservations(),

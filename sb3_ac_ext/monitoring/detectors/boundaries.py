@@ -36,6 +36,7 @@ class _Share(Detector):
         text: str,
         severity: Severity = Severity.CRITICAL,
         share: float | None = None,
+        causes: Mapping[str, float] | None = None,
     ) -> Finding | None:
         share = self.share if share is None else share
         values: Mapping[str, float] = history.last.values if history.last else {}
@@ -43,7 +44,10 @@ class _Share(Detector):
         if n < self.least or k < share * n:
             return None
         message = text.format(k=f"{k:,.0f}", n=f"{n:,.0f}")
-        return self.finding(history, severity, message, k / n, share, (bad, events), since=0)
+        series = (bad, events)
+        return self.finding(
+            history, severity, message, k / n, share, series, since=0, causes=causes
+        )
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class StaleObservation(_Share):
 @dataclass(frozen=True)
 class OldReset(_Share):
     """The reset returns the terminal observation of the episode before it, always or, where resets
-    differ, now and then.
+    differ, now and then: then it is broken, or frames get lost.
 
     :param varied: resets that must differ for a smaller share to count, at least 2
     :param now_and_then: that share, in (0, 1]
@@ -122,12 +126,14 @@ class OldReset(_Share):
         if last is None or last.values.get("probe/distinct_old", 0.0) < 3.0:
             return None
         varied = last.values.get("probe/distinct_resets", 0.0) >= self.varied
+        always = last.values["probe/old_resets"] > 0.5 * last.values["probe/ends"]
         return self.found(
             history,
             "probe/old_resets",
             "probe/ends",
             "{k} of {n} resets returned the observation that the episode had ended with",
             share=self.now_and_then if varied else None,
+            causes=None if always else {"reset_broken": 0.5, "observation_noise": 0.5},
         )
 
 

@@ -87,15 +87,15 @@ def _needs_none(history: History, net: str) -> bool:
 class GradientDirection(Detector):
     """The gradient of an update's first step is not that of SB3's loss on the same batch.
 
-    Their cosine is 1 up to rounding in every stock update. At or below ``against`` the sign of the
-    loss is wrong, or of one of its terms, or noise happens to point there, unless it is below
-    ``turned``; at 0 the loss does not reach the network; in between, gradients are altered on their
-    way (a missing detach, noise, a hook). Algorithms with an update of their own may differ on
+    Their cosine is 1 up to rounding in every stock update. At or below ``turned`` the sign of the
+    loss is wrong; at 0 the loss does not reach the network; in between, gradients are altered on
+    their way (a missing detach, noise, a hook), or, at or below ``against``, the sign of one of
+    several terms is wrong. Algorithms with an update of their own may differ on
     purpose: there only a wrong sign counts, twice running.
 
     :param stock: cosine below which a stock update is altered, in (0, 1)
-    :param against: cosine at or below which a sign is wrong, in [-1, 0)
-    :param turned: cosine at or below which that is certain, in [-1, 0)
+    :param against: cosine at or below which a term's sign may be wrong, in [-1, 0)
+    :param turned: cosine at or below which the sign is wrong, in [-1, 0)
     :raises ValueError: for values out of range
     """
 
@@ -134,9 +134,12 @@ class GradientDirection(Detector):
         critic = net in CRITICS
         if cosine <= self.against:
             what = "points against"
-            causes = {"critic_update_sign" if critic else "policy_update_sign": 1.0}
-            if cosine > self.turned:
-                causes["gradients_altered"] = 0.6
+            turned = cosine <= self.turned
+            causes = {
+                "critic_update_sign" if critic else "policy_update_sign": 1.0 if turned else 0.6
+            }
+            if not turned:
+                causes["gradients_altered"] = 0.9
         elif abs(cosine) < 1e-6:
             what = "has nothing in common with"
             causes = {_not_updated(net): 0.9, "gradients_altered": 0.3}

@@ -19,12 +19,14 @@ class LargeKL(Detector):
     Fires when at least ``needed`` of the last five measurements exceed the threshold. The often
     quoted 0.02 is passed by healthy tuned runs; it is a target for ``target_kl``, not a sign of
     harm. Raising ``clip_range`` would raise KL further. Where several epochs go over a rollout of
-    fewer than ``rows`` steps, or ``clip_range`` clips nothing, that is the likelier cause.
+    fewer than ``rows`` steps, ``clip_range`` clips nothing, or every log_std has been below
+    ``narrow`` throughout, that is the likelier cause: KL grows with the inverse of the variance.
 
     :param warning: in nats
     :param critical: in nats
     :param needed: of the last five, between 1 and 5
     :param rows: n_steps x n_envs, at least 1
+    :param narrow: largest log_std over dimensions
     :raises ValueError: for bounds that are not positive and increasing
     """
 
@@ -32,6 +34,7 @@ class LargeKL(Detector):
     critical: float = 1.0
     needed: int = 3
     rows: int = 32
+    narrow: float = -3.0
 
     name = "large_kl"
     causes = {"learning_rate_too_high": 0.8, "too_many_epochs": 0.4}  # noqa: RUF012
@@ -71,6 +74,9 @@ class LargeKL(Detector):
             return {"clip_range": 0.9, "learning_rate_too_high": 0.6, "too_many_epochs": 0.4}
         if self._short(history):
             return {"rollout_too_short": 0.9, "learning_rate_too_high": 0.6, "too_many_epochs": 0.4}
+        log_std = history.series("policy/log_std_max").values  # from the first: it may also follow
+        if len(log_std) and log_std.max() < self.narrow:
+            return {**self.causes, "exploration_too_low": 0.9, "learning_rate_too_high": 0.6}
         return dict(self.causes)
 
     def _short(self, history: History) -> bool:

@@ -11,8 +11,8 @@ from sb3_ac_ext.monitoring.detectors.parity import Parity, elsewhere, newest
 from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
-_FAR = 50.0
-"""Times the evaluation's rewards: no shaping does that."""
+_FAR, _NEAR_NOTHING = 50.0, 0.005
+"""Times the evaluation's rewards: no shaping does that, and no difference of luck."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class RewardParity(Parity):
         evaluations, above 1
     :param steady: ratio of largest magnitudes in three times ``needed`` evaluations that agree,
         above 1
+    :param zeros: share of zero rewards, training minus evaluation, in twice ``needed`` evaluations,
+        in (0, 1)
     :param transfer: error of training's rewards by actions in the evaluation, over that in
         training, up to which actions explain the difference
     """
@@ -41,6 +43,7 @@ class RewardParity(Parity):
     noise: float = 4.0
     factor: float = 1.5
     steady: float = 3.0
+    zeros: float = 0.25
     transfer: float = 3.0
 
     name = "reward_parity"
@@ -51,6 +54,7 @@ class RewardParity(Parity):
         super().__post_init__()
         for name in ("ratio", "outlier", "noise", "factor", "steady", "transfer"):
             require(getattr(self, name) > 1.0, name, getattr(self, name), "more than 1")
+        require(0.0 < self.zeros < 1.0, "zeros", self.zeros, "a share in (0, 1)")
 
     def check(self, history: History) -> Finding | None:
         with np.errstate(divide="ignore", invalid="ignore"):  # ratios may be 0
@@ -61,7 +65,7 @@ class RewardParity(Parity):
             return None
         by_action = self._paid_by_action(history)
         found = None if by_action else self._constant(history)
-        found = found or self._sign(history) or self._outliers(history)
+        found = found or self._missing(history) or self._sign(history) or self._outliers(history)
         if found or by_action:
             return found
         return (
@@ -80,9 +84,9 @@ class RewardParity(Parity):
         """By the newest evaluations that could compare single rewards."""
         if not fresh(history, "parity/return_sign") and not fresh(history, "parity/reward_scale"):
             return None
-        scale, spread, zeros, level = (
+        scale, spread, level = (
             history.series(f"parity/reward_{name}", last=self.needed).values
-            for name in ("scale", "std", "zeros", "level")
+            for name in ("scale", "std", "level")
         )
         if len(scale) < self.needed:
             return None
@@ -95,14 +99,37 @@ class RewardParity(Parity):
         elif len(spread) == self.needed and (spread < 1e-6).all() and not alike:
             text, series = "training pays the same at every step, evaluation does not", "std"
             causes = {"reward_constant": 0.95}
-        elif len(zeros) == self.needed and (zeros > 0.8).all():
-            text = "nearly all of training's rewards are zero, the evaluation's are not"
-            series, causes = "zeros", {"reward_delay": 0.85, "reward_constant": 0.3}
         else:
             return None
         value = float(history.series(f"parity/reward_{series}", last=1).values[-1])
-        severity = Severity.WARNING if series == "zeros" else Severity.CRITICAL
-        return self._found(history, text, f"parity/reward_{series}", value, 0.0, causes, severity)
+        return self._found(
+            history, text, f"parity/reward_{series}", value, 0.0, causes, Severity.CRITICAL
+        )
+
+    def _missing(self, history: History) -> Finding | None:
+        """Zeros among training's rewards where the evaluation pays. Where nearly all are, or the
+        mean is the same, the sum is paid later; where a steady share is, that share is lost."""
+        few = newest(history, "parity/reward_zeros", self.needed)
+        nearly_all = few is not None and few.min() > 0.95
+        zeros = few if nearly_all else newest(history, "parity/reward_zeros", 2 * self.needed)
+        level = newest(history, "parity/reward_level", 2 * self.needed)
+        if zeros is None or zeros.min() < self.zeros:
+            return None
+        alike = level is not None and ((level < 1.25) & (level > 0.8)).all()
+        if nearly_all or alike:
+            causes = {"reward_delay": 0.85, "reward_constant": 0.3}
+        elif np.ptp(zeros) < 0.1:
+            causes = {"reward_noise": 0.85, "reward_delay": 0.4}
+        else:
+            return None
+        return self._found(
+            history,
+            f"{zeros[-1]:.0%} more of training's rewards than of the evaluation's are zero",
+            "parity/reward_zeros",
+            zeros[-1],
+            self.zeros,
+            causes,
+        )
 
     def _near_one(self, ratios: Floats, factor: float) -> bool:
         near = (ratios < factor) & (ratios > 1.0 / factor)
@@ -186,7 +213,7 @@ class RewardParity(Parity):
         largest = newest(history, "parity/reward_max", self.needed)
         if scale is None or largest is None:
             return None
-        far = max(scale[-1], 1.0 / scale[-1]) > _FAR
+        far = scale[-1] > _FAR or scale[-1] < _NEAR_NOTHING
         # a few episodes may pay that much less: what is not far must last
         if not self._beyond(newest(history, "parity/reward_scale", (2 - far) * self.needed)):
             return None

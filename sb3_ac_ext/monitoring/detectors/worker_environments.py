@@ -7,26 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sb3_ac_ext.monitoring.detectors.base import Detector, require
+from sb3_ac_ext.monitoring.detectors.worker_rows import newest_matrix
 from sb3_ac_ext.monitoring.functional import compare_samples, leave_one_out_ratios
 from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.records import Finding, Severity
-
-_LEAST_WORKERS = 3
-
-
-def _matrix(
-    history: History, name: str, last: int, every: int = 1
-) -> tuple[list[int], Floats] | None:
-    """(steps, values of shape (snapshots, n_envs)) when the newest snapshot has the array.
-
-    :param last: snapshots
-    :param every: the newest and each so many before
-    """
-    newest = history.last
-    if newest is None or name not in newest.arrays or len(newest.arrays[name]) < _LEAST_WORKERS:
-        return None
-    rows = history.rows(name, last * every)[::-1][::every][::-1]
-    return [step for step, _ in rows], np.array([row for _, row in rows])
 
 
 def _snapshots_per_episode(history: History) -> int | None:
@@ -57,7 +41,7 @@ class WorkerStuck(Detector):
         require(self.times >= 1, "times", self.times, "at least 1")
 
     def check(self, history: History) -> Finding | None:
-        found = _matrix(history, "probe/worker_moving", self.times)
+        found = newest_matrix(history, "probe/worker_moving", self.times)
         if found is None or len(found[1]) < self.times:
             return None
         steps, moving = found
@@ -123,7 +107,7 @@ class WorkerObservations(Detector):
 
     def _odd(self, history: History, name: str, floor: float) -> Finding | None:
         every = _snapshots_per_episode(history)
-        found = None if every is None else _matrix(history, name, 30, every)
+        found = None if every is None else newest_matrix(history, name, 30, every)
         if found is None:
             return None
         steps, values = found

@@ -1,4 +1,4 @@
-"""Rewards per worker, snapshot by snapshot."""
+"""What was measured per worker, snapshot by snapshot."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ _ARRAYS = {
     "q25": "rewards/worker_q25",
     "q75": "rewards/worker_q75",
 }
+
+
+_LEAST_WORKERS = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def newest_rows(history: History, last: int) -> list[Row]:
     newest = history.last
     if newest is None or any(name not in newest.arrays for name in _ARRAYS.values()):
         return []
-    if len(newest.arrays["rewards/worker_scale"]) < 3:
+    if len(newest.arrays["rewards/worker_scale"]) < _LEAST_WORKERS:
         return []
     columns = {field: history.rows(name, last) for field, name in _ARRAYS.items()}
     lengths = history.series("rewards/steps", last).values
@@ -55,3 +58,18 @@ def newest_rows(history: History, last: int) -> list[Row]:
         )
         for k in range(n, 0, -1)
     ]
+
+
+def newest_matrix(
+    history: History, name: str, last: int, every: int = 1
+) -> tuple[list[int], Floats] | None:
+    """(steps, values of shape (snapshots, n_envs)) when the newest snapshot has the array.
+
+    :param last: snapshots
+    :param every: the newest and each so many before
+    """
+    newest = history.last
+    if newest is None or name not in newest.arrays or len(newest.arrays[name]) < _LEAST_WORKERS:
+        return None
+    rows = history.rows(name, last * every)[::-1][::every][::-1]
+    return [step for step, _ in rows], np.array([row for _, row in rows])

@@ -2,37 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch as th
 from torch import nn
 
-from sb3_ac_ext.algorithms.critic_rate import CriticRate
+from sb3_ac_ext.algorithms.critic import CriticSettings
 from sb3_ac_ext.algorithms.off_policy import OffPolicyUpdate
 
 
-class ActorCriticUpdate(CriticRate, OffPolicyUpdate):
+class ActorCriticUpdate(CriticSettings, OffPolicyUpdate):
     """
-    :param critic_learning_rate: as of :class:`CriticRate`
+    :param critic_learning_rate: as of :class:`CriticSettings`
+    :param critic_head_scale: as of :class:`CriticSettings`
     :param max_grad_norm: of each network's gradient, which is scaled down to it; ``None`` for none
-    :raises ValueError: for a norm that is not positive
+    :param critic_subset: how many of the ``n_critics`` (of ``policy_kwargs``), drawn anew for each
+        batch, a target is the least of, as in REDQ (arXiv 2101.05982); SAC's actor then follows the
+        mean of all. ``None`` for all, and for SB3's actor.
+    :raises ValueError: for a norm that is not positive, and for more critics than there are
     """
 
     actor: Any
     critic: Any
 
-    def __init__(self, *args: Any, max_grad_norm: float | None = None, **kwargs: Any) -> None:
+    critic_target: Any
+
+    def __init__(
+        self,
+        *args: Any,
+        max_grad_norm: float | None = None,
+        critic_subset: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         if max_grad_norm is not None and not max_grad_norm > 0.0:
             raise ValueError(
                 f"max_grad_norm={max_grad_norm!r} is not accepted: give a positive number or None"
             )
         self.max_grad_norm = max_grad_norm
+        self.critic_subset = critic_subset
         super().__init__(*args, **kwargs)
 
     def critic_groups(self) -> list[dict[str, Any]]:
         groups: list[dict[str, Any]] = self.critic.optimizer.param_groups
         return groups
+
+    def critic_heads(self) -> Iterable[nn.Linear]:
+        return [net[-1] for nets in (self.critic, self.critic_target) for net in nets.q_networks]
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        subset, n = self.critic_subset, len(self.critic.q_networks)
+        if subset is not None and not 1 <= subset <= n:
+            raise ValueError(
+                f"critic_subset={subset!r} is not accepted: give 1 to {n}, which is n_critics of "
+                "policy_kwargs, or None"
+            )
+
+    def least_of(self, values: Sequence[th.Tensor]) -> th.Tensor:
+        """The least of all critics' values, or of ``critic_subset`` drawn at random, shape (n, 1).
+
+        :param values: one of shape (n, 1) per critic
+        """
+        chosen = list(values)
+        if self.critic_subset is not None:
+            chosen = [values[k] for k in th.randperm(len(values))[: self.critic_subset].tolist()]
+        least, _ = th.min(th.cat(chosen, dim=1), dim=1, keepdim=True)
+        return least
 
 
 @contextmanager

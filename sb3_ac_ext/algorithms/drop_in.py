@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
 
+from sb3_ac_ext.clip_reward import clipped
 from sb3_ac_ext.schedules import Schedule, is_schedule, make_schedule
 
 
@@ -18,14 +21,23 @@ class DropIn(BaseAlgorithm):
 
     :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
         done in another order. Off-policy algorithms are so in any case, so far.
-    :raises ValueError: for what is no schedule
+    :param reward_clip: rewards are brought to at most this magnitude, after any normaliser, before
+        the algorithm gets them; ``None`` for none
+    :raises ValueError: for what is no schedule, a clip that is not positive, and one beside a
+        VecNormalize from which SB3's off-policy algorithms take rewards as they were paid
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ()
     """Arguments that SB3 takes as numbers and that may be schedules here."""
 
-    def __init__(self, *args: Any, exact: bool = False, **kwargs: Any) -> None:
-        self.exact = exact
+    def __init__(
+        self, *args: Any, exact: bool = False, reward_clip: float | None = None, **kwargs: Any
+    ) -> None:
+        if reward_clip is not None and not reward_clip > 0.0:
+            raise ValueError(
+                f"reward_clip={reward_clip!r} is not accepted: give a positive number or None"
+            )
+        self.exact, self.reward_clip = exact, reward_clip
         self.schedules: dict[str, Schedule] = {}
         for name in self.scheduled:
             if is_schedule(kwargs.get(name)):
@@ -37,6 +49,24 @@ class DropIn(BaseAlgorithm):
         if kwargs.get("policy_kwargs"):
             kwargs["policy_kwargs"] = dict(kwargs["policy_kwargs"])  # SB3 writes into it
         super().__init__(*args, **kwargs)
+
+    def _setup_model(self) -> None:
+        self._clip_rewards()
+        super()._setup_model()  # type: ignore[safe-super]
+
+    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+        super().set_env(env, force_reset)
+        self._clip_rewards()
+
+    def _clip_rewards(self) -> None:
+        if self.reward_clip is None or self.env is None:
+            return
+        if self._vec_normalize_env is not None and isinstance(self, OffPolicyAlgorithm):
+            raise ValueError(
+                "reward_clip and VecNormalize cannot both be here: the replay buffer stores "
+                "rewards from before VecNormalize; give that clip_reward"
+            )
+        self.env = clipped(self.env, self.reward_clip)
 
     def in_force(self, name: str, progress_remaining: float) -> Any:
         """The value of a schedule.

@@ -13,8 +13,8 @@ import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.utils import explained_variance
 
-from sb3_ac_ext.algorithms import losses
-from sb3_ac_ext.algorithms.critic_rate import CriticRate
+from sb3_ac_ext.algorithms import log_std, losses
+from sb3_ac_ext.algorithms.critic import CriticSettings
 from sb3_ac_ext.algorithms.drop_in import DropIn
 from sb3_ac_ext.algorithms.losses import Scalar
 from sb3_ac_ext.algorithms.rollouts import FastRollouts
@@ -45,7 +45,7 @@ class Batch:
     returns: th.Tensor
 
 
-class OnPolicyUpdate(CriticRate, DropIn, FastRollouts):
+class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
     """Gives an on-policy algorithm its ``train()``; stands before a class of Stable-Baselines3.
 
     A variant overrides :meth:`objective`, or one of the parts that it is made of, and
@@ -54,13 +54,17 @@ class OnPolicyUpdate(CriticRate, DropIn, FastRollouts):
     :param exact: as of :class:`DropIn`
     :param advantage_clip: advantages further than so many standard deviations of their batch from
         its mean are brought to there; ``None`` for none
-    :param critic_learning_rate: as of :class:`CriticRate`; what actor and critic share may have no
-        parameters then
+    :param critic_learning_rate: as of :class:`CriticSettings`; what actor and critic share may
+        have no parameters then
+    :param critic_head_scale: as of :class:`CriticSettings`
+    :param log_std_bounds: (least, most) that a Gaussian policy's log standard deviations are
+        brought back to after every step, which is an eager one; ``None`` for none
     :param compile: take optimizer steps by a compiled graph. Another process builds it, while
         training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
         the same shape. A first step must agree with an eager one. Updates that somebody watches
         through hooks of the optimizer, as DiagnosticsCallback does, are eager all the same.
-    :raises ValueError: for other values, or both; for a critic's rate with a shared encoder
+    :raises ValueError: for other values, or both; for a critic's rate with a shared encoder, and
+        for bounds of a policy that has no log_std
     """
 
     scheduled = ("ent_coef", "vf_coef", "batch_size")
@@ -78,6 +82,7 @@ class OnPolicyUpdate(CriticRate, DropIn, FastRollouts):
         *args: Any,
         exact: bool = False,
         advantage_clip: float | None = None,
+        log_std_bounds: Any = None,
         compile: bool | Literal["wait"] = False,
         **kwargs: Any,
     ) -> None:
@@ -92,6 +97,7 @@ class OnPolicyUpdate(CriticRate, DropIn, FastRollouts):
                 f"advantage_clip={advantage_clip!r} is not accepted: give a positive number or None"
             )
         self.advantage_clip = advantage_clip
+        self.log_std_bounds = log_std.checked(log_std_bounds)
         self.compile = compile
         self._compiler: Compiler | None = None
         super().__init__(*args, exact=exact, **kwargs)
@@ -103,10 +109,24 @@ class OnPolicyUpdate(CriticRate, DropIn, FastRollouts):
         super()._setup_model()
         if self.critic_lr_schedule is not None:
             split_critic(self.policy)
+        self._bound_log_std()
 
     def critic_groups(self) -> list[dict[str, Any]]:
         groups: list[dict[str, Any]] = self.policy.optimizer.param_groups
         return groups[1:]
+
+    def critic_heads(self) -> list[Any]:
+        return [self.policy.value_net]
+
+    def _bound_log_std(self) -> None:
+        if self.log_std_bounds is None:
+            return
+        if not hasattr(self.policy, "log_std"):
+            raise ValueError(
+                f"log_std_bounds={self.log_std_bounds!r} is for Gaussian policies: "
+                f"{self.action_space} has none"
+            )
+        log_std.keep_within(self.policy.log_std, self.log_std_bounds)
 
     def advantages(self, batch: Batch) -> th.Tensor:
         """As the objective weighs them, shape (n,)."""
@@ -166,6 +186,7 @@ class OnPolicyUpdate(CriticRate, DropIn, FastRollouts):
             loss.backward()  # type: ignore[no-untyped-call]
             th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
             self.policy.optimizer.step()
+            self._bound_log_std()
         return terms, near
 
     def near_enough(self, terms: Terms) -> bool:
@@ -197,7 +218,8 @@ class OnPolicyUpdate(CriticRate, DropIn, FastRollouts):
     def _compiled_update(self, coefs: Mapping[str, Scalar]) -> CompiledUpdate | None:
         """What steps this update, ``None`` for an eager one: while the compiler is at work, and
         where somebody watches the optimizer's steps."""
-        if not self.compile or self.policy.optimizer._optimizer_step_pre_hooks:
+        watched = self.policy.optimizer._optimizer_step_pre_hooks
+        if not self.compile or watched or self.log_std_bounds is not None:
             return None
         if self._compiler is None:
             from sb3_ac_ext.algorithms.compiled.update import Compiler

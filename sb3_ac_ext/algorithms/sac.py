@@ -7,16 +7,38 @@ from typing import Any
 import stable_baselines3
 import torch as th
 from stable_baselines3.common.utils import polyak_update
+from stable_baselines3.sac.policies import LOG_STD_MAX, LOG_STD_MIN
 
-from sb3_ac_ext.algorithms import losses
+from sb3_ac_ext.algorithms import log_std, losses
 from sb3_ac_ext.algorithms.actor_critic import ActorCriticUpdate, frozen
 from sb3_ac_ext.algorithms.off_policy import Terms
 
 
 class SAC(ActorCriticUpdate, stable_baselines3.SAC):
-    """``stable_baselines3.SAC``: same arguments, policies, saved files and logged values."""
+    """``stable_baselines3.SAC``: same arguments, policies, saved files and logged values.
+
+    :param log_std_bounds: (least, most) of the actor's log standard deviations, within SB3's own of
+        (-20, 2); not with gSDE
+    :raises ValueError: for bounds beyond those, and with gSDE
+    """
 
     scheduled = (*ActorCriticUpdate.scheduled, "ent_coef")
+
+    def __init__(self, *args: Any, log_std_bounds: Any = None, **kwargs: Any) -> None:
+        self.log_std_bounds = log_std.checked(log_std_bounds)
+        super().__init__(*args, **kwargs)
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        bounds = self.log_std_bounds
+        if bounds is None:
+            return
+        if bounds[0] < LOG_STD_MIN or bounds[1] > LOG_STD_MAX or self.use_sde:
+            raise ValueError(
+                f"log_std_bounds={bounds!r} is not accepted: SAC keeps within ({LOG_STD_MIN}, "
+                f"{LOG_STD_MAX}), and none are for use_sde=True"
+            )
+        log_std.keep_within(self.actor.log_std, bounds)
 
     def follow_schedules(self) -> None:
         super().follow_schedules()
@@ -61,8 +83,7 @@ class SAC(ActorCriticUpdate, stable_baselines3.SAC):
     def critic_target_values(self, data: Any, ent_coef: th.Tensor) -> th.Tensor:
         """Soft Bellman targets, shape (n, 1)."""
         actions, log_prob = self.actor.action_log_prob(data.next_observations)
-        values = th.cat(self.critic_target(data.next_observations, actions), dim=1)
-        least, _ = th.min(values, dim=1, keepdim=True)
+        least = self.least_of(self.critic_target(data.next_observations, actions))
         soft = least - ent_coef * log_prob.reshape(-1, 1)
         return losses.td_target(data.rewards, data.dones, self.discounts(data), soft)
 
@@ -73,9 +94,12 @@ class SAC(ActorCriticUpdate, stable_baselines3.SAC):
     def actor_loss(
         self, data: Any, actions: th.Tensor, log_prob: th.Tensor, ent_coef: th.Tensor
     ) -> th.Tensor:
-        values = th.cat(self.critic(data.observations, actions), dim=1)
-        least, _ = th.min(values, dim=1, keepdim=True)
-        return losses.soft_actor_loss(ent_coef, log_prob, least)
+        values = self.critic(data.observations, actions)
+        if self.critic_subset is None:
+            value = self.least_of(values)
+        else:
+            value = th.cat(values, dim=1).mean(dim=1, keepdim=True)
+        return losses.soft_actor_loss(ent_coef, log_prob, value)
 
     def update_targets(self) -> None:
         polyak_update(self.critic.parameters(), self.critic_target.parameters(), self.tau)

@@ -14,7 +14,23 @@ from sb3_ac_ext.algorithms.off_policy import Terms
 
 
 class DelayedActor(ActorCriticUpdate, stable_baselines3.TD3):
-    """The update that TD3 and DDPG share."""
+    """The update that TD3 and DDPG share.
+
+    :param target_update_interval: update the target networks every so many gradient steps, as with
+        ``tau=1.0`` for hard updates; ``None`` for each of the actor's updates
+    :raises ValueError: for less than one step
+    """
+
+    def __init__(
+        self, *args: Any, target_update_interval: int | None = None, **kwargs: Any
+    ) -> None:
+        if target_update_interval is not None and target_update_interval < 1:
+            raise ValueError(
+                f"target_update_interval={target_update_interval!r} is not accepted: give a "
+                "positive whole number or None"
+            )
+        self.target_update_interval = target_update_interval
+        super().__init__(*args, **kwargs)
 
     def optimizers(self) -> list[th.optim.Optimizer]:
         return [self.actor.optimizer, self.critic.optimizer]
@@ -23,10 +39,12 @@ class DelayedActor(ActorCriticUpdate, stable_baselines3.TD3):
         critic_loss = self.critic_loss(data, self.critic_target_values(data))
         self.descend(self.critic.optimizer, critic_loss)
         terms = {"critic_loss": critic_loss}
-        if (self._n_updates + 1) % self.policy_delay == 0:
+        done = self._n_updates + 1
+        if done % self.policy_delay == 0:
             with frozen(self.critic):
                 terms["actor_loss"] = self.actor_loss(data)
                 self.descend(self.actor.optimizer, terms["actor_loss"])
+        if done % (self.target_update_interval or self.policy_delay) == 0:
             self.update_targets()
         return terms
 
@@ -36,8 +54,7 @@ class DelayedActor(ActorCriticUpdate, stable_baselines3.TD3):
         noise = data.actions.clone().normal_(0, self.target_policy_noise)
         noise = noise.clamp(-self.target_noise_clip, self.target_noise_clip)
         actions = (self.actor_target(data.next_observations) + noise).clamp(-1, 1)
-        values = th.cat(self.critic_target(data.next_observations, actions), dim=1)
-        least, _ = th.min(values, dim=1, keepdim=True)
+        least = self.least_of(self.critic_target(data.next_observations, actions))
         return losses.td_target(data.rewards, data.dones, self.discounts(data), least)
 
     def critic_loss(self, data: Any, target: th.Tensor) -> th.Tensor:

@@ -19,6 +19,8 @@ from stable_baselines3.common.vec_env import (
     VecTransposeImage,
 )
 
+from sb3_ac_ext.clip_reward import VecClipReward
+
 
 class CannotRebuild(ValueError):
     """The training environment holds something that its description cannot rebuild."""
@@ -105,7 +107,7 @@ def _chain(base: VecEnv) -> list[gym.Env[Any, Any]]:
 
 
 def _wrap_like(layer: VecEnvWrapper, env: VecEnv) -> VecEnv:
-    if isinstance(layer, VecMonitor | VecCheckNan):
+    if isinstance(layer, VecMonitor | VecCheckNan | VecClipReward):
         return env
     if isinstance(layer, VecNormalize):
         return VecNormalize(

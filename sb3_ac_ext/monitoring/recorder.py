@@ -13,6 +13,7 @@ import numpy.typing as npt
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import (
     VecEnv,
+    VecEnvWrapper,
     VecMonitor,
     is_vecenv_wrapped,
     unwrap_vec_normalize,
@@ -77,7 +78,7 @@ class Window:
     :param dones: shape (T, n_envs)
     :param episodes: those that ended in the window
     :param last_obs: newest observations of all workers
-    :param raw_rewards: as the environment paid them, ``rewards`` where nothing normalises
+    :param raw_rewards: as the environment paid them, ``rewards`` where nothing changes them
     :param recent: the newest steps, whole
     :param boundaries: where episodes begin and end, since training began
     :param timeouts: row and worker of each step that a time limit ended, with a last observation
@@ -107,6 +108,7 @@ class Recorder:
         monitored = is_vecenv_wrapped(env, VecMonitor) or all(env.env_is_wrapped(Monitor))
         self._running = None if monitored else np.zeros((2, self._n_envs))
         self._normaliser = unwrap_vec_normalize(env)
+        self._paying = _innermost_of_changed_rewards(env)
         self._recent: deque[tuple[Any, ...]] = deque(maxlen=RECENT)
         self._boundaries = Boundaries(self._n_envs)
         # where training goes on, the last observation is no reset's
@@ -136,8 +138,8 @@ class Recorder:
         self._actions.add(executed)
         self._last_obs = step_locals["new_obs"]
         raw = rewards
-        if self._normaliser is not None:
-            raw = self._raw_rewards.add(self._normaliser.get_original_reward())
+        if self._paying is not None:
+            raw = self._raw_rewards.add(self._paying.get_original_reward())
         if self._running is not None:
             self._running[0] += raw
             self._running[1] += 1
@@ -208,6 +210,16 @@ class Recorder:
         )
         self._episodes, self._timeouts, self._last_obs = [], [], None
         return window
+
+
+def _innermost_of_changed_rewards(env: VecEnv) -> Any:
+    """The wrapper that knows what the environments paid, ``None`` where nothing changes that."""
+    found = None
+    while isinstance(env, VecEnvWrapper):
+        if hasattr(type(env), "get_original_reward"):
+            found = env
+        env = env.venv
+    return found
 
 
 def all_finite(obs: Any) -> bool:

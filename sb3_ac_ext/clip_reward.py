@@ -1,0 +1,39 @@
+"""Rewards within bounds, for the algorithm alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+
+class VecClipReward(VecEnvWrapper):
+    """Clips rewards to ``[-most, most]``; returns that ``Monitor`` reports stay what was paid.
+
+    :param venv: to wrap
+    :param most: magnitude, positive
+    """
+
+    def __init__(self, venv: VecEnv, most: float) -> None:
+        super().__init__(venv)
+        self.most = most
+        self._paid = np.zeros(self.num_envs, dtype=np.float32)
+
+    def reset(self) -> VecEnvObs:
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        obs, self._paid, dones, infos = self.venv.step_wait()
+        return obs, np.clip(self._paid, -self.most, self.most), dones, infos
+
+    def get_original_reward(self) -> npt.NDArray[np.float32]:
+        """Of the last step, before clipping, shape (n_envs,)."""
+        return np.array(self._paid)
+
+
+def clipped(env: VecEnv, most: float) -> VecClipReward:
+    """The environment with its rewards clipped once, whatever they were clipped to before."""
+    while isinstance(env, VecClipReward):
+        env = env.venv
+    return VecClipReward(env, most)

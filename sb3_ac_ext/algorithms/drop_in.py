@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
@@ -20,10 +21,15 @@ class DropIn(BaseAlgorithm):
     the value in force, from the beginning of each update on, and is logged as ``train/<name>``.
 
     :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
-        done in another order. Off-policy algorithms are so in any case, so far.
+        done in another order. Off-policy algorithms are so in any case, but for ``compile``.
+    :param compile: take optimizer steps by a compiled graph. Another process builds it, while
+        training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
+        the same shape. A first step must agree with an eager one. Updates that somebody watches
+        through hooks of an optimizer, as DiagnosticsCallback does, are eager all the same.
     :param reward_clip: rewards are brought to at most this magnitude, after any normaliser, before
         the algorithm gets them; ``None`` for none
-    :raises ValueError: for what is no schedule, a clip that is not positive, and one beside a
+    :raises ValueError: for other values of ``compile``, and together with ``exact``; for what is no
+        schedule, a clip that is not positive, and one beside a
         VecNormalize from which SB3's off-policy algorithms take rewards as they were paid
     """
 
@@ -31,13 +37,25 @@ class DropIn(BaseAlgorithm):
     """Arguments that SB3 takes as numbers and that may be schedules here."""
 
     def __init__(
-        self, *args: Any, exact: bool = False, reward_clip: float | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        exact: bool = False,
+        compile: bool | Literal["wait"] = False,
+        reward_clip: float | None = None,
+        **kwargs: Any,
     ) -> None:
+        if compile not in (False, True, "wait"):
+            raise ValueError(f"compile={compile!r} is not accepted: give False, True or 'wait'")
+        if exact and compile:
+            raise ValueError(
+                "exact=True and compile cannot both be: compiled updates round otherwise"
+            )
         if reward_clip is not None and not reward_clip > 0.0:
             raise ValueError(
                 f"reward_clip={reward_clip!r} is not accepted: give a positive number or None"
             )
-        self.exact, self.reward_clip = exact, reward_clip
+        self.exact, self.compile, self.reward_clip = exact, compile, reward_clip
+        self._compiler: Any = None
         self.schedules: dict[str, Schedule] = {}
         for name in self.scheduled:
             if is_schedule(kwargs.get(name)):
@@ -49,6 +67,13 @@ class DropIn(BaseAlgorithm):
         if kwargs.get("policy_kwargs"):
             kwargs["policy_kwargs"] = dict(kwargs["policy_kwargs"])  # SB3 writes into it
         super().__init__(*args, **kwargs)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_compiler"]
+
+    def watched(self, *optimizers: th.optim.Optimizer) -> bool:
+        """Whether somebody looks at their steps, which must be eager ones then."""
+        return any(optimizer._optimizer_step_pre_hooks for optimizer in optimizers)
 
     def _setup_model(self) -> None:
         self._clip_rewards()

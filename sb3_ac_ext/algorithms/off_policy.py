@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,8 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ("tau", "batch_size")
+    losses_read: ClassVar[tuple[str, ...]] = ()
+    """Attributes that losses read: gradient steps are compiled with their values."""
     max_grad_norm: Any
 
     def _setup_model(self) -> None:
@@ -76,14 +78,25 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
         buffer: Any = self.replay_buffer
         if isinstance(buffer, PrioritizedReplayBuffer):
             buffer.anneal(self._current_progress_remaining)
+        watched = not self.compile or self.watched(*self.optimizers())
         terms = []
         for step in range(gradient_steps):
             data = buffer.sample(batch_size, env=self._vec_normalize_env)
-            terms.append(self.gradient_step(data, step))
+            take = None if watched else self._compiled_step(data, step)
+            terms.append(self.gradient_step(data, step) if take is None else take(data))
             self._n_updates += 1
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in _means(terms).items():
             self.logger.record(f"train/{name}", value)
+
+    def _compiled_step(self, data: Any, step: int) -> Callable[[Any], Terms] | None:
+        """What takes a gradient step, ``None`` for an eager one: while a compiler is at work."""
+        if self._compiler is None:
+            from sb3_ac_ext.algorithms.compiled.replay_update import ReplayCompiler
+
+            self._compiler = ReplayCompiler(self)
+        taken: Callable[[Any], Terms] | None = self._compiler.step(data, step)
+        return taken
 
     def descend(self, optimizer: th.optim.Optimizer, loss: th.Tensor) -> None:
         """One step of an optimizer down a loss, with a gradient of at most ``max_grad_norm``."""

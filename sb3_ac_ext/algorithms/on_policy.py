@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from sb3_ac_ext.algorithms.losses import Scalar
 from sb3_ac_ext.algorithms.rollouts import FastRollouts
 
 if TYPE_CHECKING:
-    from sb3_ac_ext.algorithms.compiled.update import CompiledUpdate, Compiler
+    from sb3_ac_ext.algorithms.compiled.rollout_update import RolloutUpdate
 
 Terms = dict[str, th.Tensor]
 
@@ -59,12 +59,9 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
     :param critic_head_scale: as of :class:`CriticSettings`
     :param log_std_bounds: (least, most) that a Gaussian policy's log standard deviations are
         brought back to after every step, which is an eager one; ``None`` for none
-    :param compile: take optimizer steps by a compiled graph. Another process builds it, while
-        training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
-        the same shape. A first step must agree with an eager one. Updates that somebody watches
-        through hooks of the optimizer, as DiagnosticsCallback does, are eager all the same.
-    :raises ValueError: for other values, or both; for a critic's rate with a shared encoder, and
-        for bounds of a policy that has no log_std
+    :param compile: as of :class:`DropIn`
+    :raises ValueError: for a critic's rate with a shared encoder, and for bounds of a policy that
+        has no log_std
     """
 
     scheduled = ("ent_coef", "vf_coef", "batch_size")
@@ -80,30 +77,17 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
     def __init__(
         self,
         *args: Any,
-        exact: bool = False,
         advantage_clip: float | None = None,
         log_std_bounds: Any = None,
-        compile: bool | Literal["wait"] = False,
         **kwargs: Any,
     ) -> None:
-        if compile not in (False, True, "wait"):
-            raise ValueError(f"compile={compile!r} is not accepted: give False, True or 'wait'")
-        if exact and compile:
-            raise ValueError(
-                "exact=True and compile cannot both be: compiled updates round otherwise"
-            )
         if advantage_clip is not None and not advantage_clip > 0.0:
             raise ValueError(
                 f"advantage_clip={advantage_clip!r} is not accepted: give a positive number or None"
             )
         self.advantage_clip = advantage_clip
         self.log_std_bounds = log_std.checked(log_std_bounds)
-        self.compile = compile
-        self._compiler: Compiler | None = None
-        super().__init__(*args, exact=exact, **kwargs)
-
-    def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_compiler"]
+        super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
         super()._setup_model()
@@ -195,7 +179,7 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
             return True
         return bool(losses.near_enough(float(terms["approx_kl"]), self.target_kl))
 
-    def _minibatches(self, compiled: CompiledUpdate | None) -> Iterator[Any]:
+    def _minibatches(self, compiled: RolloutUpdate | None) -> Iterator[Any]:
         if compiled is not None:
             return compiled.minibatches()
         return self.rollout_buffer.get(self.batch_size)
@@ -215,17 +199,21 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
             samples.returns,
         )
 
-    def _compiled_update(self, coefs: Mapping[str, Scalar]) -> CompiledUpdate | None:
+    def _compiled_update(self, coefs: Mapping[str, Scalar]) -> RolloutUpdate | None:
         """What steps this update, ``None`` for an eager one: while the compiler is at work, and
         where somebody watches the optimizer's steps."""
-        watched = self.policy.optimizer._optimizer_step_pre_hooks
+        watched = self.watched(self.policy.optimizer)
         if not self.compile or watched or self.log_std_bounds is not None:
             return None
         if self._compiler is None:
-            from sb3_ac_ext.algorithms.compiled.update import Compiler
+            from sb3_ac_ext.algorithms.compiled.rollout_update import compiler
 
-            self._compiler = Compiler(self, wait=self.compile == "wait")
-        return self._compiler.update(coefs)
+            self._compiler = compiler(self, coefs)
+        update: RolloutUpdate | None = self._compiler.get(lambda made: made.error(coefs))
+        if update is not None and not update.begin():
+            self._compiler.give_up("somebody has put other tensors into the policy's parameters")
+            return None
+        return update
 
     def _log(
         self, epochs: list[dict[str, npt.NDArray[np.float32]]], coefs: Mapping[str, Scalar]

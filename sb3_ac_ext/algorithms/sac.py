@@ -23,6 +23,7 @@ class SAC(ActorCriticUpdate, stable_baselines3.SAC):
     """
 
     scheduled = (*ActorCriticUpdate.scheduled, "ent_coef")
+    losses_read = ("gamma", "target_entropy", "critic_subset")
 
     def __init__(self, *args: Any, log_std_bounds: Any = None, **kwargs: Any) -> None:
         self.log_std_bounds = log_std.checked(log_std_bounds)
@@ -45,6 +46,10 @@ class SAC(ActorCriticUpdate, stable_baselines3.SAC):
         if "ent_coef" in self.schedules:
             self.ent_coef_tensor.fill_(float(self.ent_coef))
 
+    def parts_of(self, step: int) -> tuple[str, ...]:
+        """What a gradient step updates besides the critic."""
+        return ("actor", "targets") if step % self.target_update_interval == 0 else ("actor",)
+
     def optimizers(self) -> list[th.optim.Optimizer]:
         own = [self.actor.optimizer, self.critic.optimizer]
         return own if self.ent_coef_optimizer is None else [*own, self.ent_coef_optimizer]
@@ -63,7 +68,7 @@ class SAC(ActorCriticUpdate, stable_baselines3.SAC):
         with frozen(self.critic):
             actor_loss = self.actor_loss(data, actions, log_prob, ent_coef)
             self.descend(self.actor.optimizer, actor_loss)
-        if step % self.target_update_interval == 0:
+        if "targets" in self.parts_of(step):
             self.update_targets()
         return {**terms, "actor_loss": actor_loss, "critic_loss": critic_loss}
 

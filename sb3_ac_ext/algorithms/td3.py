@@ -21,6 +21,8 @@ class DelayedActor(ActorCriticUpdate, stable_baselines3.TD3):
     :raises ValueError: for less than one step
     """
 
+    losses_read = ("gamma", "target_policy_noise", "target_noise_clip", "critic_subset")
+
     def __init__(
         self, *args: Any, target_update_interval: int | None = None, **kwargs: Any
     ) -> None:
@@ -32,6 +34,15 @@ class DelayedActor(ActorCriticUpdate, stable_baselines3.TD3):
         self.target_update_interval = target_update_interval
         super().__init__(*args, **kwargs)
 
+    def parts_of(self, step: int) -> tuple[str, ...]:
+        """What a gradient step updates besides the critic."""
+        done = self._n_updates + 1
+        delays = {
+            "actor": self.policy_delay,
+            "targets": self.target_update_interval or self.policy_delay,
+        }
+        return tuple(name for name, delay in delays.items() if done % delay == 0)
+
     def optimizers(self) -> list[th.optim.Optimizer]:
         return [self.actor.optimizer, self.critic.optimizer]
 
@@ -39,23 +50,27 @@ class DelayedActor(ActorCriticUpdate, stable_baselines3.TD3):
         critic_loss = self.critic_loss(data, self.critic_target_values(data))
         self.descend(self.critic.optimizer, critic_loss)
         terms = {"critic_loss": critic_loss}
-        done = self._n_updates + 1
-        if done % self.policy_delay == 0:
+        parts = self.parts_of(step)
+        if "actor" in parts:
             with frozen(self.critic):
                 terms["actor_loss"] = self.actor_loss(data)
                 self.descend(self.actor.optimizer, terms["actor_loss"])
-        if done % (self.target_update_interval or self.policy_delay) == 0:
+        if "targets" in parts:
             self.update_targets()
         return terms
 
     @th.no_grad()
     def critic_target_values(self, data: Any) -> th.Tensor:
         """Bellman targets with a smoothed target policy, shape (n, 1)."""
-        noise = data.actions.clone().normal_(0, self.target_policy_noise)
+        noise = self.smoothing_noise(data.actions)
         noise = noise.clamp(-self.target_noise_clip, self.target_noise_clip)
         actions = (self.actor_target(data.next_observations) + noise).clamp(-1, 1)
         least = self.least_of(self.critic_target(data.next_observations, actions))
         return losses.td_target(data.rewards, data.dones, self.discounts(data), least)
+
+    def smoothing_noise(self, actions: th.Tensor) -> th.Tensor:
+        """Normal noise of the shape of actions, before clipping."""
+        return actions.clone().normal_(0, self.target_policy_noise)
 
     def critic_loss(self, data: Any, target: th.Tensor) -> th.Tensor:
         values = self.critic(data.observations, data.actions)

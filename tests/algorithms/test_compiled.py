@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import stable_baselines3
 import torch as th
 from stable_baselines3.common.env_util import make_vec_env
 
-from sb3_ac_ext import A2C, PPO, DiagnosticsCallback
+from sb3_ac_ext import A2C, DDPG, PPO, SAC, TD3, DiagnosticsCallback, PrioritizedReplayBuffer
 from sb3_ac_ext.algorithms.compiled import background, cache
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
@@ -28,6 +29,10 @@ def env(action: str = "discrete", observation: str = "box") -> Any:
     return make_vec_env(
         Random, 2, seed=3, env_kwargs={"action": action, "observation": observation}
     )
+
+
+def off_by_nothing(made: Any) -> float:
+    return 0.0
 
 
 def weights(model: Any) -> th.Tensor:
@@ -60,7 +65,7 @@ def test_one_update_is_that_of_the_eager_path(cls: Any, settings: dict[str, Any]
     start = weights(cls("MlpPolicy", env(settings.get("action", "discrete")), **own))
     eager = after_one_update(cls, **settings)
     compiled = after_one_update(cls, compile="wait", **settings)
-    assert compiled._compiler._update is not None
+    assert compiled._compiler.get(off_by_nothing) is not None
     moved = (weights(eager) - start).norm()
     assert (weights(compiled) - weights(eager)).norm() < 1e-3 * moved
     for name, value in eager.logger.name_to_value.items():
@@ -70,6 +75,90 @@ def test_one_update_is_that_of_the_eager_path(cls: Any, settings: dict[str, Any]
     for index, state in one.items():
         for key, value in state.items():
             assert th.allclose(other[index][key], value, rtol=1e-3, atol=1e-7), key
+
+
+OFF_POLICY: dict[str, Any] = {
+    "learning_starts": 20,
+    "batch_size": 16,
+    "buffer_size": 200,
+    "policy_kwargs": {"net_arch": [16]},
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("cls", "settings"),
+    [
+        (SAC, {}),
+        pytest.param(SAC, {"ent_coef": 0.2, "max_grad_norm": 0.5}, marks=pytest.mark.slow),
+        pytest.param(SAC, {"n_steps": 3, "ent_coef": "lin_0.1"}, marks=pytest.mark.slow),
+        pytest.param(TD3, {"tau": "lin_0.1"}, marks=pytest.mark.slow),
+        pytest.param(TD3, {"target_update_interval": 3, "tau": 1.0}, marks=pytest.mark.slow),
+        pytest.param(DDPG, {"critic_learning_rate": 0.01}, marks=pytest.mark.slow),
+    ],
+)
+def test_gradient_steps_are_those_of_the_eager_path(cls: Any, settings: dict[str, Any]) -> None:
+    def trained(**more: Any) -> Any:
+        settled = {**OFF_POLICY, "policy_kwargs": {"net_arch": [16]}, **settings, **more}
+        return cls("MlpPolicy", env("box"), device="cpu", **settled)
+
+    start = weights(trained())
+    eager, compiled = trained().learn(60), trained(compile="wait").learn(60)
+    assert eager._n_updates > 10 and not compiled._compiler.given_up
+    kinds = compiled._compiler._compilers.values()
+    assert kinds and all(one.get(off_by_nothing) is not None for one in kinds)
+    moved = (weights(eager) - start).norm()
+    assert (weights(compiled) - weights(eager)).norm() < 1e-3 * moved
+    for name, value in eager.logger.name_to_value.items():
+        if name.startswith("train/"):
+            assert compiled.logger.name_to_value[name] == pytest.approx(value, rel=1e-3, abs=1e-5)
+    for net in ("actor", "critic"):
+        one, other = (getattr(m, net).optimizer.state_dict()["state"] for m in (eager, compiled))
+        for index, state in one.items():
+            assert float(other[index]["step"]) == float(state["step"])
+            assert th.allclose(other[index]["exp_avg"], state["exp_avg"], rtol=1e-2, atol=1e-5)
+
+
+def test_compiled_gradient_steps_give_way(own_cache: Path, tmp_path: Path) -> None:
+    model = SAC("MlpPolicy", env("box"), device="cpu", compile="wait", **OFF_POLICY).learn(60)
+    callback = DiagnosticsCallback(verbose=0, canary_freq=0, every=1)
+    model.learn(40, callback=callback, reset_num_timesteps=False)
+    assert callback.history.has("gradients/critic/norm_mean"), "watched steps are eager"
+    model.save(tmp_path / "model")
+    loaded = stable_baselines3.SAC.load(tmp_path / "model")
+    assert th.equal(weights(loaded), weights(model))
+    for parameter in model.actor.parameters():
+        parameter.data = parameter.data.clone()
+    with pytest.warns(UserWarning, match="other tensors"):
+        model.learn(40, reset_num_timesteps=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"use_sde": True}, "use_sde"),
+        ({"critic_subset": 1}, "critic_subset"),
+        ({"log_std_bounds": (-3.0, 0.0)}, "forward hooks"),
+        ({"replay_buffer_class": PrioritizedReplayBuffer}, "prioritized replay"),
+        ({"policy_kwargs": {"optimizer_class": th.optim.SGD}}, "SGD"),
+    ],
+)
+def test_gradient_steps_that_cannot_be_compiled(settings: dict[str, Any], reason: str) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        arguments = {**OFF_POLICY, "policy_kwargs": None, **settings}
+        SAC("MlpPolicy", env("box"), device="cpu", compile=True, **arguments).learn(40)
+    said = [str(one.message) for one in caught if "not compiled" in str(one.message)]
+    assert len(said) == 1 and reason in said[0]
+
+
+def test_a_gradient_step_of_ones_own_is_not_compiled() -> None:
+    class Mine(SAC):
+        def gradient_step(self, data: Any, step: int) -> Any:
+            return super().gradient_step(data, step)
+
+    with pytest.warns(UserWarning, match="Mine has a gradient step of its own"):
+        Mine("MlpPolicy", env("box"), device="cpu", compile=True, **OFF_POLICY).learn(40)
 
 
 def test_cached_packages_saved_models_and_watched_updates(
@@ -86,7 +175,7 @@ def test_cached_packages_saved_models_and_watched_updates(
     loaded = PPO.load(tmp_path / "model.zip", env=env())
     assert loaded.compile == "wait" and th.equal(weights(loaded), weights(model))
     loaded.learn(64)
-    assert loaded._compiler._update is not None
+    assert loaded._compiler.get(off_by_nothing) is not None
 
     watched = PPO("MlpPolicy", env(), compile="wait", device="cpu", **SETTINGS)
     callback = DiagnosticsCallback(verbose=0, canary_freq=0, every=1)
@@ -94,7 +183,7 @@ def test_cached_packages_saved_models_and_watched_updates(
     assert watched._compiler is None, "every update was watched"
     assert callback.history.has("gradients/policy/norm_mean")
     watched.learn(64)
-    assert watched._compiler._update is not None
+    assert watched._compiler.get(off_by_nothing) is not None
 
     [package] = own_cache.iterdir()
     package.write_bytes(b"cut short")

@@ -11,7 +11,7 @@ from pathlib import Path
 import cloudpickle
 import torch as th
 
-from sb3_ac_ext.algorithms.compiled.step import Job
+from sb3_ac_ext.algorithms.compiled.job import Job
 
 
 class Build:

@@ -9,7 +9,7 @@ from pathlib import Path
 import cloudpickle
 import torch as th
 
-from sb3_ac_ext.algorithms.compiled.step import Job, make_step
+from sb3_ac_ext.algorithms.compiled.job import Job
 
 
 def build(job: Job, package: Path) -> None:
@@ -24,7 +24,7 @@ def build(job: Job, package: Path) -> None:
     for parameter in job.policy.parameters():
         parameter.requires_grad_(False)
     inputs = tuple(_example(shape, dtype) for shape, dtype in job.inputs)
-    step = make_step(job)
+    step = job.make_step()
     graph = make_fx(lambda *tensors: step(*tensors))(*inputs)
     exported = th.export.export(graph, inputs)
     draft = package.with_name(f"{package.stem}.{os.getpid()}.pt2")

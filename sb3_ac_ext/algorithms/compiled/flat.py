@@ -7,6 +7,38 @@ from collections.abc import Sequence
 import torch as th
 from torch import nn
 
+Layout = Sequence[tuple[str, slice, th.Size]]
+"""Name, place in a vector and shape of every parameter."""
+
+
+def layout_of(network: nn.Module, prefix: str = "") -> Layout:
+    """Where each of a network's parameters lies when they stand one after another.
+
+    :param prefix: of names
+    """
+    found, start = [], 0
+    for name, parameter in network.named_parameters():
+        span = slice(start, start + parameter.numel())
+        found.append((f"{prefix}{name}", span, parameter.shape))
+        start = span.stop
+    return found
+
+
+def views(vector: th.Tensor, layout: Layout) -> dict[str, th.Tensor]:
+    """Parts of a vector under the names and in the shapes of the parameters that they are."""
+    return {name: vector[span].view(shape) for name, span, shape in layout}
+
+
+def flattened(parameters: Sequence[nn.Parameter]) -> th.Tensor:
+    """One vector that all parameters are views of from now on."""
+    vector = th.cat([p.detach().reshape(-1) for p in parameters])
+    start = 0
+    for parameter in parameters:
+        span = slice(start, start + parameter.numel())
+        parameter.data = vector[span].view(parameter.shape)
+        start = span.stop
+    return vector
+
 
 class FlatParameters:
     """What an optimizer trains, as one vector that all its parameters are views of.
@@ -21,9 +53,11 @@ class FlatParameters:
     def __init__(self, optimizer: th.optim.Optimizer, state: Sequence[str]) -> None:
         self._optimizer, self._names = optimizer, tuple(state)
         self._parameters: list[nn.Parameter] = list(optimizer.param_groups[0]["params"])
-        self.vector = th.cat([p.detach().reshape(-1) for p in self._parameters])
+        step = self.step
+        self.vector = flattened(self._parameters)
         self.state = [self._gathered(name) for name in self._names]
         self._place()
+        self.step = step
 
     @property
     def step(self) -> float:
@@ -34,7 +68,11 @@ class FlatParameters:
     @step.setter
     def step(self, value: float) -> None:
         for parameter in self._parameters:
-            self._optimizer.state[parameter]["step"] = th.tensor(value, dtype=th.float32)
+            state = self._optimizer.state[parameter]
+            if "step" in state:
+                state["step"].fill_(value)
+            else:
+                state["step"] = th.tensor(value, dtype=th.float32)
 
     @property
     def whole(self) -> bool:
@@ -51,12 +89,9 @@ class FlatParameters:
         return th.cat(parts)
 
     def _place(self) -> None:
-        step, start = self.step, 0
+        start = 0
         for parameter in self._parameters:
             span = slice(start, start + parameter.numel())
-            shape = parameter.shape
-            parameter.data = self.vector[span].view(shape)
             for name, vector in zip(self._names, self.state, strict=True):
-                self._optimizer.state[parameter][name] = vector[span].view(shape)
+                self._optimizer.state[parameter][name] = vector[span].view(parameter.shape)
             start = span.stop
-        self.step = step

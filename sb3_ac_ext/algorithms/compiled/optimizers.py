@@ -55,6 +55,11 @@ class RMSprop:
         return theta - lr * grad / (square.sqrt() + self.eps), (square,)
 
 
+def scaled_down(grad: th.Tensor, most: float | None) -> th.Tensor:
+    """As ``torch.nn.utils.clip_grad_norm_``, of one vector; ``None`` leaves it alone."""
+    return grad if most is None else grad * th.clamp(most / (grad.norm() + 1e-6), max=1.0)
+
+
 def pure(optimizer: th.optim.Optimizer) -> Adam | RMSprop | None:
     """The same rule as a pure function, ``None`` for an optimizer that has none here."""
     if len(optimizer.param_groups) != 1:

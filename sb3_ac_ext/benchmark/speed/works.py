@@ -83,12 +83,6 @@ WORKS = (
 
 
 def sides_of(work: Work) -> list[Side]:
-    """Those that have the algorithm and can compile it."""
-    on_policy = work.algo in ("PPO", "A2C")
-    return [
-        side
-        for side in SIDES
-        if side.installed
-        and (on_policy or "compile" not in side.arguments)
-        and not (side.package == "sbx" and work.algo == "A2C")
-    ]
+    """Those that have the algorithm."""
+    lacking = {"sbx"} if work.algo == "A2C" else set()
+    return [side for side in SIDES if side.installed and side.package not in lacking]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ from gymnasium import spaces
 from torch import nn
 
 from sb3_ac_ext.algorithms import losses
-from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop
+from sb3_ac_ext.algorithms.compiled.flat import layout_of, views
+from sb3_ac_ext.algorithms.compiled.job import Job
+from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, scaled_down
 from sb3_ac_ext.algorithms.on_policy import Batch
 
 FIELDS = ("values", "log_probs", "advantages", "returns")
@@ -19,27 +21,29 @@ FIELDS = ("values", "log_probs", "advantages", "returns")
 
 
 @dataclass(frozen=True)
-class Job:
-    """All that a step depends on.
+class RolloutJob(Job):
+    """One minibatch of a rollout.
 
-    :param algorithm: class whose ``objective`` is the loss
-    :param reads: the attributes that it reads, with their values
-    :param policy: its parameters are inputs of the step, the rest of it is built in
     :param rule: of the optimizer
     :param max_grad_norm: gradients are scaled down to it
     :param coefs: names of the objective's coefficients
     :param stops: whether a minibatch beyond 1.5 ``target_kl``, a coefficient then, is passed over
-    :param inputs: shape and type of every input, in order
     """
 
-    algorithm: type[Any]
-    reads: Mapping[str, Any]
-    policy: nn.Module
     rule: Adam | RMSprop
     max_grad_norm: float
     coefs: tuple[str, ...]
     stops: bool
-    inputs: tuple[tuple[tuple[int, ...], th.dtype], ...]
+
+    def settings(self) -> tuple[Any, ...]:
+        return (self.rule, self.max_grad_norm, self.coefs, self.stops)
+
+    def make_step(self) -> Callable[..., th.Tensor]:
+        """A function of theta, optimizer state, step, lr, coefficients, rollout and rows.
+
+        It changes theta and the state in place, and returns the objective's terms, shape (k,).
+        """
+        return _make_step(self)
 
 
 class _Evaluated(nn.Module):
@@ -53,15 +57,10 @@ class _Evaluated(nn.Module):
         return self.policy.evaluate_actions(observations, actions)  # type: ignore[operator]
 
 
-def make_step(job: Job) -> Callable[..., th.Tensor]:
-    """A function of theta, optimizer state, step, lr, coefficients, rollout and rows.
-
-    It changes theta and the state in place, and returns the objective's terms, shape (k,).
-    """
-    shell: Any = object.__new__(job.algorithm)
-    shell.__dict__.update(job.reads)
+def _make_step(job: RolloutJob) -> Callable[..., th.Tensor]:
+    shell = job.shell()
     evaluated = _Evaluated(job.policy)
-    layout = _layout(job.policy)
+    layout = layout_of(job.policy, "policy.")
     discrete = isinstance(job.policy.action_space, spaces.Discrete)
     n_state, n_coefs = len(job.rule.state), len(job.coefs)
 
@@ -73,7 +72,7 @@ def make_step(job: Job) -> Callable[..., th.Tensor]:
         taken = taken.long().flatten() if discrete else taken
 
         def loss(vector: th.Tensor) -> tuple[th.Tensor, dict[str, th.Tensor]]:
-            parameters = {name: vector[span].view(shape) for name, span, shape in layout}
+            parameters = views(vector, layout)
             now = th.func.functional_call(evaluated, parameters, (observations[rows], taken))
             batch = Batch(
                 now[0].flatten(),
@@ -88,7 +87,7 @@ def make_step(job: Job) -> Callable[..., th.Tensor]:
             return total, {name: term.detach() for name, term in terms.items()}
 
         grad, (_, terms) = th.func.grad_and_value(loss, has_aux=True)(theta)
-        grad = grad * th.clamp(job.max_grad_norm / (grad.norm() + 1e-6), max=1.0)
+        grad = scaled_down(grad, job.max_grad_norm)
         updated, changed = job.rule(theta, grad, state, count, lr)
         for old, new in zip((theta, *state), (updated, *changed), strict=True):
             if job.stops:
@@ -98,13 +97,3 @@ def make_step(job: Job) -> Callable[..., th.Tensor]:
         return th.stack(list(terms.values()))
 
     return step
-
-
-def _layout(policy: nn.Module) -> list[tuple[str, slice, th.Size]]:
-    """Where each parameter lies in the vector."""
-    found, start = [], 0
-    for name, parameter in policy.named_parameters():
-        span = slice(start, start + parameter.numel())
-        found.append((f"policy.{name}", span, parameter.shape))
-        start = span.stop
-    return found

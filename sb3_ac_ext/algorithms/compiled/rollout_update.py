@@ -1,28 +1,28 @@
-"""On-policy updates by a compiled package: as soon as there is one, and only if it agrees."""
+"""On-policy updates by a compiled package, and which models have one."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch as th
+from gymnasium import spaces
+from stable_baselines3.common.buffers import RolloutBuffer
 
-from sb3_ac_ext.algorithms.compiled import cache
-from sb3_ac_ext.algorithms.compiled.background import Build
+from sb3_ac_ext.algorithms.compiled.compiler import Compiler
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
-from sb3_ac_ext.algorithms.compiled.job import make_job, refuses
-from sb3_ac_ext.algorithms.compiled.step import FIELDS, Job
-
-TOLERANCE = 1e-4
-"""Most that a step may differ from an eager one, over the length of that."""
+from sb3_ac_ext.algorithms.compiled.job import twin
+from sb3_ac_ext.algorithms.compiled.optimizers import pure
+from sb3_ac_ext.algorithms.compiled.rollout_step import FIELDS, RolloutJob
+from sb3_ac_ext.monitoring.neutral import has_modes
 
 Terms = dict[str, th.Tensor]
 
 
-class CompiledUpdate:
+class RolloutUpdate:
     """Takes a model's optimizer steps by a package.
 
     :param model: that it steps
@@ -30,7 +30,7 @@ class CompiledUpdate:
     :param package: file
     """
 
-    def __init__(self, model: Any, job: Job, package: Path) -> None:
+    def __init__(self, model: Any, job: RolloutJob, package: Path) -> None:
         self._model, self._job = model, job
         self._run = th._inductor.aoti_load_package(str(package))
         self._flat = FlatParameters(model.policy.optimizer, job.rule.state)
@@ -113,69 +113,61 @@ class CompiledUpdate:
         return terms
 
 
-class Compiler:
-    """Gets a model's package from the cache, or has it built while training goes on.
+def refuses(model: Any) -> str | None:
+    """Why a model's update cannot be compiled, ``None`` if it can."""
+    policy, optimizer = model.policy, model.policy.optimizer
+    if model.device.type != "cpu":
+        return f"there is no compiled update for {model.device} yet"
+    if type(model.rollout_buffer) is not RolloutBuffer:
+        return f"{type(model.rollout_buffer).__name__} is not SB3's RolloutBuffer"
+    if not isinstance(model.observation_space, spaces.Box):
+        return f"observations are {model.observation_space}, not arrays"
+    if has_modes(policy):
+        return "the policy has dropout or batch norm"
+    if pure(optimizer) is None:
+        return f"{type(optimizer).__name__} with these settings has no compiled form"
+    trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    if trained != [id(p) for p in policy.parameters()]:
+        return "the optimizer does not train exactly the policy's parameters, in their order"
+    return None
 
-    :param model: that is to be compiled
-    :param wait: whether the first update waits for the package
+
+def make_job(model: Any, coefs: Mapping[str, Any]) -> RolloutJob:
+    """The step of a model, with inputs of the shapes that its rollouts have."""
+    policy, buffer = model.policy, model.rollout_buffer
+    rule = pure(policy.optimizer)
+    assert rule is not None
+    stops = model.target_kl is not None
+    names = tuple(sorted([*coefs, *(["target_kl"] if stops else [])]))
+    n = buffer.buffer_size * buffer.n_envs
+    vector = ((sum(p.numel() for p in policy.parameters()),), th.float32)
+    scalar, column = ((), th.float32), ((n, 1), th.float32)
+    return RolloutJob(
+        algorithm=type(model),
+        reads={name: getattr(model, name) for name in model.objective_reads},
+        policy=twin(policy),
+        rule=rule,
+        max_grad_norm=float(model.max_grad_norm),
+        coefs=names,
+        stops=stops,
+        inputs=(
+            *[vector] * (1 + len(rule.state)),
+            *[scalar] * (2 + len(names)),
+            ((n, *buffer.obs_shape), th.from_numpy(buffer.observations[:0]).dtype),
+            ((n, buffer.action_dim), th.from_numpy(buffer.actions[:0]).dtype),
+            *[column] * len(FIELDS),
+            ((min(n, model.batch_size or n),), th.int64),
+        ),
+    )
+
+
+def compiler(model: Any, coefs: Mapping[str, Any]) -> Compiler[RolloutUpdate]:
+    """What compiles a model's updates.
+
+    :param coefs: of the objective, now
     """
-
-    def __init__(self, model: Any, wait: bool) -> None:
-        self._model, self._wait = model, wait
-        self._build: Build | None = None
-        self._job: Job | None = None
-        self._package = Path()
-        self._update: CompiledUpdate | None = None
-        self.given_up = False
-        reason = refuses(model)
-        if reason is not None:
-            self.give_up(reason)
-
-    def update(self, coefs: Mapping[str, Any]) -> CompiledUpdate | None:
-        """What steps the model's next update, ``None`` while there is nothing."""
-        if self.given_up:
-            return None
-        if self._update is None:
-            self._update = self._made(coefs)
-        if self._update is None:
-            return None
-        if not self._update.begin():
-            self.give_up("somebody has put other tensors into the policy's parameters")
-            return None
-        return self._update
-
-    def _made(self, coefs: Mapping[str, Any]) -> CompiledUpdate | None:
-        if self._job is None:
-            self._job = make_job(self._model, coefs)
-            self._package = cache.package_of(self._job)
-            if not self._package.exists():
-                self._build = Build(self._job, self._package)
-        if self._build is not None and not self._built(self._build):
-            return None
-        try:
-            update = CompiledUpdate(self._model, self._job, self._package)
-        except Exception as error:  # a package that was cut short, or of another machine
-            self._package.unlink(missing_ok=True)
-            self.give_up(f"{self._package} cannot be loaded: {error}")
-            return None
-        off = update.error(coefs)
-        if not off <= TOLERANCE:
-            self.give_up(f"a compiled step differs from an eager one by {off:.1g} of its length")
-            return None
-        return update
-
-    def _built(self, build: Build) -> bool:
-        if self._wait:
-            build.wait()
-        if not build.done:
-            return False
-        error = build.error()
-        build.close()
-        if error is not None:
-            self.give_up(f"compiling failed: {error}")
-        return error is None
-
-    def give_up(self, reason: str) -> None:
-        """Stay eager from now on, and say so."""
-        self.given_up = True
-        warnings.warn(f"updates are not compiled: {reason}", stacklevel=2)
+    reason = refuses(model)
+    if reason is not None:
+        return Compiler(reason, Path, wait=False)  # type: ignore[arg-type]
+    job = make_job(model, coefs)
+    return Compiler(job, partial(RolloutUpdate, model, job), wait=model.compile == "wait")

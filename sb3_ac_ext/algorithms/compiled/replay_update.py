@@ -1,0 +1,268 @@
+"""Off-policy gradient steps by compiled packages, and which models have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch as th
+from gymnasium import spaces
+
+from sb3_ac_ext.algorithms.compiled.compiler import Compiler, give_up
+from sb3_ac_ext.algorithms.compiled.flat import FlatParameters, flattened
+from sb3_ac_ext.algorithms.compiled.job import Shape, twin
+from sb3_ac_ext.algorithms.compiled.optimizers import pure
+from sb3_ac_ext.algorithms.compiled.replay_step import ReplayJob
+from sb3_ac_ext.algorithms.sac import SAC
+from sb3_ac_ext.algorithms.td3 import DelayedActor
+from sb3_ac_ext.buffers import PrioritizedReplayBuffer
+from sb3_ac_ext.monitoring.neutral import has_modes
+
+Terms = dict[str, th.Tensor]
+
+
+LOG_ENT_COEF = "log_ent_coef"
+TARGETS_OF: dict[bool, dict[str, str]] = {
+    True: {"critic_target": "critic"},
+    False: {"critic_target": "critic", "actor_target": "actor"},
+}
+"""Target network -> the one that it follows, of SAC and of TD3."""
+
+
+SOFT = {SAC.gradient_step: True, DelayedActor.gradient_step: False}
+"""Gradient steps that have a compiled form -> whether that is SAC's, and not TD3's."""
+
+
+def is_soft(model: Any) -> bool:
+    return SOFT[type(model).gradient_step]
+
+
+def columns(model: Any, data: Any) -> list[th.Tensor]:
+    """A batch as a step takes it: with a column of discounts in any case."""
+    discounts = data.discounts
+    if discounts is None:
+        discounts = th.full_like(data.rewards, model.gamma)
+    names = ("observations", "actions", "next_observations", "dones", "rewards")
+    return [*(getattr(data, name) for name in names), discounts]
+
+
+def _scalar(value: float) -> th.Tensor:
+    return th.tensor(float(value))
+
+
+def _shape(tensor: th.Tensor) -> Shape:
+    return tuple(tensor.shape), tensor.dtype
+
+
+class Networks:
+    """A model's networks as long vectors that packages change in place.
+
+    :param model: whose parameters become views of them
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.optimizers = optimizers_of(model)
+        self.trained = {
+            name: FlatParameters(optimizer, pure(optimizer).state)  # type: ignore[union-attr]
+            for name, optimizer in self.optimizers.items()
+        }
+        targets = TARGETS_OF[is_soft(model)]
+        self._first = {name: next(getattr(model, name).parameters()) for name in targets}
+        self.targets = {
+            name: flattened(list(getattr(model, name).parameters())) for name in targets
+        }
+
+    @property
+    def whole(self) -> bool:
+        """Whether all parameters are still views of these: nobody has put in others."""
+        return all(flat.whole for flat in self.trained.values()) and all(
+            self._first[name].data_ptr() == vector.data_ptr()
+            for name, vector in self.targets.items()
+        )
+
+    def vectors(self) -> list[th.Tensor]:
+        """All that a step may change."""
+        flats = self.trained.values()
+        return [part for flat in flats for part in (flat.vector, *flat.state)] + [
+            *self.targets.values()
+        ]
+
+
+class ReplayUpdate:
+    """Takes a model's gradient steps by a package.
+
+    :param model: that it steps
+    :param networks: of the model
+    :param job: that the package was made of
+    :param package: file
+    """
+
+    def __init__(self, model: Any, networks: Networks, job: ReplayJob, package: Path) -> None:
+        self._model, self._networks, self._job = model, networks, job
+        self._run = th._inductor.aoti_load_package(str(package))
+        self._names: list[str] = []
+
+    def gradient_step(self, data: Any) -> Terms:
+        """As the model's.
+
+        :param data: batch of the size that was compiled for
+        """
+        model, networks = self._model, self._networks
+        inputs: list[th.Tensor] = []
+        for name, flat in networks.trained.items():
+            rate = networks.optimizers[name].param_groups[0]["lr"]
+            inputs += [flat.vector, *flat.state, _scalar(flat.step + 1.0), _scalar(rate)]
+        inputs += networks.targets.values()
+        inputs.append(_scalar(model.tau))
+        if self._job.soft and LOG_ENT_COEF not in networks.trained:
+            inputs.append(model.ent_coef_tensor)
+        inputs += [th.empty_like(data.actions).normal_() for _ in range(2 if self._job.soft else 1)]
+        values = self._run(*inputs, *columns(model, data))
+        for name, flat in networks.trained.items():
+            if name != "actor" or "actor" in self._job.parts:
+                flat.step += 1.0
+        return dict(zip(self._names, values, strict=True))
+
+    def error(self, data: Any, step: int) -> float:
+        """Distance between where a compiled step and an eager one lead from the same state, over
+        the length of the eager one, or a thousandth of the state's, below which all is rounding;
+        the largest of all vectors. Model and generator are as they were afterwards."""
+        networks, seed = self._networks, th.get_rng_state()
+        before = [part.clone() for part in networks.vectors()]
+        counts = {name: flat.step for name, flat in networks.trained.items()}
+
+        def restore() -> None:
+            for part, kept in zip(networks.vectors(), before, strict=True):
+                part.copy_(kept)
+            for name, flat in networks.trained.items():
+                flat.step = counts[name]
+            th.set_rng_state(seed)
+
+        terms = type(self._model).gradient_step(self._model, data, step)
+        self._names = sorted(terms)
+        eager = [part.clone() for part in networks.vectors()]
+        restore()
+        self.gradient_step(data)
+        worst = max(map(_apart, networks.vectors(), eager, before))
+        restore()
+        return worst
+
+
+def _apart(mine: th.Tensor, eager: th.Tensor, before: th.Tensor) -> float:
+    length = max(float((eager - before).norm()), 1e-3 * float(before.norm()), 1e-12)
+    return float((mine - eager).norm()) / length
+
+
+class ReplayCompiler:
+    """Compiled gradient steps of a model: one package for each kind of step that it takes.
+
+    :param model: SAC, TD3 or DDPG
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._networks: Networks | None = None
+        self._compilers: dict[tuple[str, ...], Compiler[ReplayUpdate]] = {}
+        self.given_up = False
+        reason = refuses(model)
+        if reason is not None:
+            self._give_up(reason)
+
+    def step(self, data: Any, step: int) -> Callable[[Any], Terms] | None:
+        """What takes a gradient step, ``None`` while there is nothing.
+
+        :param data: its batch
+        :param step: of this call of ``train()``, from 0
+        """
+        if self.given_up:
+            return None
+        if self._networks is None:
+            self._networks = Networks(self._model)
+        elif not self._networks.whole:
+            self._give_up("somebody has put other tensors into the policy's parameters")
+            return None
+        parts = self._model.parts_of(step)
+        if parts not in self._compilers:
+            job = make_job(self._model, self._networks, parts, data)
+            load = partial(ReplayUpdate, self._model, self._networks, job)
+            wait = self._model.compile == "wait"
+            self._compilers[parts] = Compiler(job, load, wait)
+        update = self._compilers[parts].get(lambda made: made.error(data, step))
+        return None if update is None else update.gradient_step
+
+    def _give_up(self, reason: str) -> None:
+        self.given_up = True
+        give_up(reason)
+
+
+def refuses(model: Any) -> str | None:
+    """Why a model's gradient steps cannot be compiled, ``None`` if they can."""
+    if model.device.type != "cpu":
+        return f"there is no compiled update for {model.device} yet"
+    if type(model).gradient_step not in SOFT:
+        return f"{type(model).__name__} has a gradient step of its own"
+    if not isinstance(model.observation_space, spaces.Box):
+        return f"observations are {model.observation_space}, not arrays"
+    if isinstance(model.replay_buffer, PrioritizedReplayBuffer):
+        return "batches of prioritized replay are weighted, and tell their errors"
+    if model.use_sde or model.critic_subset is not None or "batch_size" in model.schedules:
+        return "use_sde, critic_subset and schedules of batch_size are for eager steps"
+    return _network_refuses(model)
+
+
+def _network_refuses(model: Any) -> str | None:
+    if has_modes(model.policy):
+        return "the policy has dropout or batch norm"
+    if any(module._forward_hooks for module in model.policy.modules()):
+        return "the policy has forward hooks, as log_std_bounds is one"
+    optimizers = optimizers_of(model)
+    odd = [type(optimizer) for optimizer in optimizers.values() if pure(optimizer) is None]
+    if odd:
+        return f"{odd[0].__name__} with these settings has no compiled form"
+    for name, optimizer in optimizers.items():
+        trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
+        if name != LOG_ENT_COEF and trained != [id(p) for p in getattr(model, name).parameters()]:
+            return f"the optimizer of the {name} does not train exactly its parameters, in order"
+    return None
+
+
+def optimizers_of(model: Any) -> dict[str, th.optim.Optimizer]:
+    """By the name of what they train, in the order in which a step takes them."""
+    found = {"critic": model.critic.optimizer, "actor": model.actor.optimizer}
+    if getattr(model, "ent_coef_optimizer", None) is not None:
+        found[LOG_ENT_COEF] = model.ent_coef_optimizer
+    return found
+
+
+def make_job(model: Any, networks: Networks, parts: tuple[str, ...], data: Any) -> ReplayJob:
+    """A step of a model.
+
+    :param networks: of the model
+    :param parts: of the step
+    :param data: a batch, for its shapes
+    """
+    soft = is_soft(model)
+    rules = {name: pure(optimizer) for name, optimizer in networks.optimizers.items()}
+    scalar = ((), th.float32)
+    inputs = []
+    for flat in networks.trained.values():
+        inputs += [_shape(flat.vector)] * (1 + len(flat.state)) + [scalar] * 2
+    inputs += map(_shape, networks.targets.values())
+    inputs.append(scalar)
+    if soft and LOG_ENT_COEF not in rules:
+        inputs.append(_shape(model.ent_coef_tensor))
+    inputs += [_shape(data.actions)] * (2 if soft else 1)
+    inputs += map(_shape, columns(model, data))
+    return ReplayJob(
+        algorithm=type(model),
+        reads={name: getattr(model, name) for name in model.losses_read},
+        policy=twin(model.policy),
+        inputs=tuple(inputs),
+        rules=rules,  # type: ignore[arg-type]
+        targets=TARGETS_OF[soft],
+        soft=soft,
+        parts=parts,
+        max_grad_norm=model.max_grad_norm,
+    )

@@ -15,8 +15,8 @@ def test_every_side_trains_networks_of_the_same_size() -> None:
     for work in works.WORKS:
         sides = [side for side in works.sides_of(work) if side.package != "sbx"]
         sizes = {sum(p.numel() for p in work.make(side).policy.parameters()) for side in sides}
-        assert len(sizes) == 1 and {"SB3, 1 thread", "ours, eager"} <= {s.name for s in sides}
-        assert any("compile" in side.arguments for side in sides) is (work.algo in ("PPO", "A2C"))
+        assert len(sizes) == 1 and {"SB3, 1 thread", "ours, eager"} < {s.name for s in sides}
+        assert any("compile" in side.arguments for side in sides)
 
 
 def test_operations_are_those_counted_by_hand() -> None:

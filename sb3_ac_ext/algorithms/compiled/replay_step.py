@@ -71,6 +71,25 @@ class _Called(nn.Module):
         return call()
 
 
+@dataclass(frozen=True)
+class _Trained:
+    """
+    :param theta: parameters, shape (p,)
+    :param state: of the optimizer, vectors of shape (p,)
+    :param count: number of this step, from 1
+    """
+
+    theta: th.Tensor
+    state: tuple[th.Tensor, ...]
+    count: th.Tensor
+    rate: th.Tensor
+
+    @classmethod
+    def of(cls, given: Iterator[th.Tensor], rule: Adam | RMSprop) -> _Trained:
+        theta = next(given)
+        return cls(theta, tuple(next(given) for _ in rule.state), next(given), next(given))
+
+
 class _Step:
     """
     :param job: what is traced
@@ -80,15 +99,7 @@ class _Step:
     def __init__(self, job: ReplayJob, inputs: Sequence[th.Tensor]) -> None:
         given = iter(inputs)
         self._job, self._called = job, _Called(job.policy)
-        self._trained: dict[str, tuple[th.Tensor, list[th.Tensor], th.Tensor, th.Tensor]] = {}
-        for name, rule in job.rules.items():
-            theta = next(given)
-            self._trained[name] = (
-                theta,
-                [next(given) for _ in rule.state],
-                next(given),
-                next(given),
-            )
+        self._trained = {name: _Trained.of(given, rule) for name, rule in job.rules.items()}
         self._targets = {name: next(given) for name in job.targets}
         self._tau = next(given)
         self._ent_coef = None
@@ -101,11 +112,9 @@ class _Step:
             for name in (*job.rules, *job.targets)
             if name != "log_ent_coef"
         }
+        self._new = {name: trained.theta for name, trained in self._trained.items()}
         self._now: dict[str, th.Tensor] = {}
-        self._new = {name: theta for name, (theta, *_) in self._trained.items()}
-        for name, (theta, *_) in self._trained.items():
-            self._put(name, theta)
-        for name, theta in self._targets.items():
+        for name, theta in (*self._new.items(), *self._targets.items()):
             self._put(name, theta)
         self._model = job.shell()
         for name in self._layouts:
@@ -123,10 +132,8 @@ class _Step:
         """As ``SAC.gradient_step``."""
         model, data = self._model, self._data
         now, following = self._noise
-        log_ent_coef = self._trained.get("log_ent_coef")
-        ent_coef = self._ent_coef
-        if log_ent_coef is not None:
-            ent_coef = th.exp(log_ent_coef[0].detach())
+        learnt = self._trained.get("log_ent_coef")
+        ent_coef = self._ent_coef if learnt is None else th.exp(learnt.theta.detach())
         assert ent_coef is not None
 
         with _drawn(following):
@@ -141,7 +148,7 @@ class _Step:
 
         loss, aside = self._descend("actor", actor_loss)
         terms = {"ent_coef": ent_coef.reshape(()), "actor_loss": loss, "critic_loss": critic_loss}
-        if log_ent_coef is not None:
+        if learnt is not None:
             wanted = float(model.target_entropy)
 
             def temperature(value: th.Tensor) -> tuple[th.Tensor, Terms]:
@@ -174,11 +181,11 @@ class _Step:
     def _descend_vector(
         self, name: str, loss: Callable[[th.Tensor], tuple[th.Tensor, Terms]]
     ) -> tuple[th.Tensor, Terms]:
-        theta, state, count, rate = self._trained[name]
-        grad, (value, aside) = th.func.grad_and_value(loss, has_aux=True)(theta)
+        it = self._trained[name]
+        grad, (value, aside) = th.func.grad_and_value(loss, has_aux=True)(it.theta)
         grad = scaled_down(grad, self._job.max_grad_norm)
-        updated, changed = self._job.rules[name](theta, grad, state, count, rate)
-        for old, new in zip((theta, *state), (updated, *changed), strict=True):
+        updated, changed = self._job.rules[name](it.theta, grad, it.state, it.count, it.rate)
+        for old, new in zip((it.theta, *it.state), (updated, *changed), strict=True):
             old.copy_(new)
         self._new[name] = updated
         self._put(name, updated)

@@ -9,6 +9,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 
+from sb3_ac_ext.algorithms.compiled.worth import long_enough
 from sb3_ac_ext.clip_reward import clipped
 from sb3_ac_ext.schedules import Schedule, is_schedule, make_schedule
 
@@ -21,11 +22,13 @@ class DropIn(BaseAlgorithm):
     the value in force, from the beginning of each update on, and is logged as ``train/<name>``.
 
     :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
-        done in another order. Off-policy algorithms are so in any case, but for ``compile``.
+        done in another order, from a moment on that depends on the machine's speed. Off-policy
+        algorithms are so in any case, but for ``compile``.
     :param compile: take optimizer steps by a compiled graph. Another process builds it, while
         training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
-        the same shape. A first step must agree with an eager one. Updates that somebody watches
-        through hooks of an optimizer, as DiagnosticsCallback does, are eager all the same.
+        the same shape. A first step must agree with an eager one. ``"auto"``: in runs of which two
+        minutes are left after the first seconds, and not when ``exact``. Updates that somebody
+        watches through hooks of an optimizer, as DiagnosticsCallback does, are always eager.
     :param reward_clip: rewards are brought to at most this magnitude, after any normaliser, before
         the algorithm gets them; ``None`` for none
     :raises ValueError: for other values of ``compile``, and together with ``exact``; for what is no
@@ -40,13 +43,15 @@ class DropIn(BaseAlgorithm):
         self,
         *args: Any,
         exact: bool = False,
-        compile: bool | Literal["wait"] = False,
+        compile: bool | Literal["auto", "wait"] = "auto",
         reward_clip: float | None = None,
         **kwargs: Any,
     ) -> None:
-        if compile not in (False, True, "wait"):
-            raise ValueError(f"compile={compile!r} is not accepted: give False, True or 'wait'")
-        if exact and compile:
+        if compile not in (False, True, "auto", "wait"):
+            raise ValueError(
+                f"compile={compile!r} is not accepted: give False, True, 'auto' or 'wait'"
+            )
+        if exact and compile not in (False, "auto"):
             raise ValueError(
                 "exact=True and compile cannot both be: compiled updates round otherwise"
             )
@@ -71,9 +76,12 @@ class DropIn(BaseAlgorithm):
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_compiler"]
 
-    def watched(self, *optimizers: th.optim.Optimizer) -> bool:
-        """Whether somebody looks at their steps, which must be eager ones then."""
-        return any(optimizer._optimizer_step_pre_hooks for optimizer in optimizers)
+    def compiles(self, *optimizers: th.optim.Optimizer) -> bool:
+        """Whether these optimizers' next steps are to be compiled ones, once there are such."""
+        watched = any(optimizer._optimizer_step_pre_hooks for optimizer in optimizers)
+        if self.compile is False or watched or self.exact:
+            return False
+        return self.compile != "auto" or self._compiler is not None or long_enough(self)
 
     def _setup_model(self) -> None:
         self._clip_rewards()

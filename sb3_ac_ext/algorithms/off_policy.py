@@ -78,11 +78,11 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
         buffer: Any = self.replay_buffer
         if isinstance(buffer, PrioritizedReplayBuffer):
             buffer.anneal(self._current_progress_remaining)
-        watched = not self.compile or self.watched(*self.optimizers())
+        compiles = self.compiles(*self.optimizers())
         terms = []
         for step in range(gradient_steps):
             data = buffer.sample(batch_size, env=self._vec_normalize_env)
-            take = None if watched else self._compiled_step(data, step)
+            take = self._compiled_step(data, step) if compiles else None
             terms.append(self.gradient_step(data, step) if take is None else take(data))
             self._n_updates += 1
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")

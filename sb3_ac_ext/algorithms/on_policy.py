@@ -202,8 +202,7 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
     def _compiled_update(self, coefs: Mapping[str, Scalar]) -> RolloutUpdate | None:
         """What steps this update, ``None`` for an eager one: while the compiler is at work, and
         where somebody watches the optimizer's steps."""
-        watched = self.watched(self.policy.optimizer)
-        if not self.compile or watched or self.log_std_bounds is not None:
+        if self.log_std_bounds is not None or not self.compiles(self.policy.optimizer):
             return None
         if self._compiler is None:
             from sb3_ac_ext.algorithms.compiled.rollout_update import compiler

@@ -11,7 +11,7 @@ import torch as th
 from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ac_ext import A2C, DDPG, PPO, SAC, TD3, DiagnosticsCallback, PrioritizedReplayBuffer
-from sb3_ac_ext.algorithms.compiled import background, cache
+from sb3_ac_ext.algorithms.compiled import background, cache, worth
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from tests.algorithms.environments import Random
@@ -225,6 +225,29 @@ def test_what_cannot_be_compiled_is_said_once(settings: dict[str, Any], reason: 
         model.learn(96)
     said = [str(one.message) for one in caught if "not compiled" in str(one.message)]
     assert len(said) == 1 and reason in said[0]
+
+
+@pytest.mark.parametrize("name", ["PPO", "SAC"])
+def test_by_default_runs_are_compiled_that_are_long_enough(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiler(**settings: Any) -> Any:
+        own = SETTINGS if name == "PPO" else OFF_POLICY
+        arguments = {**own, "policy_kwargs": {"net_arch": [16]}, **settings}
+        cls = {"PPO": PPO, "SAC": SAC}[name]
+        return cls("MlpPolicy", env("box"), device="cpu", **arguments).learn(96)._compiler
+
+    monkeypatch.setattr(background.Build, "done", False)
+    assert compiler() is None
+    monkeypatch.setattr(worth, "SETTLED", 0.0)
+    assert compiler() is None, "two minutes must be left"
+    monkeypatch.setattr(worth, "LEAST_LEFT", 0.0)
+    assert compiler() is not None
+    assert compiler(exact=True) is None and compiler(compile=False) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        odd = {"policy_kwargs": {"optimizer_class": th.optim.SGD}}
+        assert compiler(**odd).given_up, "and nothing is said"
 
 
 @pytest.mark.parametrize("arguments", [{"compile": "always"}, {"compile": True, "exact": True}])

@@ -23,6 +23,7 @@ class Compiler(Generic[Made]):
     :param job: to compile; or why it cannot be, which is said at once
     :param load: makes use of a package
     :param wait: whether the first to ask waits for the package
+    :param quiet: whether it is not said that it cannot be
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Compiler(Generic[Made]):
         job: Job | str,
         load: Callable[[Path], Made],
         wait: bool,
+        quiet: bool = False,
     ) -> None:
         self._load, self._wait = load, wait
         self._build: Build | None = None
@@ -37,7 +39,9 @@ class Compiler(Generic[Made]):
         self._made: Made | None = None
         self.given_up = False
         if isinstance(job, str):
-            self.give_up(job)
+            self.given_up = True
+            if not quiet:
+                give_up(job)
             return
         self._package = cache.package_of(job)
         if not self._package.exists():

@@ -168,7 +168,9 @@ class ReplayCompiler:
         self.given_up = False
         reason = refuses(model)
         if reason is not None:
-            self._give_up(reason)
+            self.given_up = True
+            if model.compile != "auto":
+                give_up(reason)
 
     def step(self, data: Any, step: int) -> Callable[[Any], Terms] | None:
         """What takes a gradient step, ``None`` while there is nothing.

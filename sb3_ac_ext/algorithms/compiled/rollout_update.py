@@ -168,6 +168,7 @@ def compiler(model: Any, coefs: Mapping[str, Any]) -> Compiler[RolloutUpdate]:
     """
     reason = refuses(model)
     if reason is not None:
-        return Compiler(reason, Path, wait=False)  # type: ignore[arg-type]
+        quiet = model.compile == "auto"
+        return Compiler(reason, Path, wait=False, quiet=quiet)  # type: ignore[arg-type]
     job = make_job(model, coefs)
     return Compiler(job, partial(RolloutUpdate, model, job), wait=model.compile == "wait")

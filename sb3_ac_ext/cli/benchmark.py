@@ -27,6 +27,7 @@ def add_parser(subparsers: Any) -> None:
     speed.add_argument("--timesteps", type=_positive, default=None, help="of a run, for a trial")
     speed.add_argument("--json", action="store_true", help="print one JSON document")
     speed.set_defaults(run=_run_speed)
+    _add_learning(kinds)
     replay = kinds.add_parser("replay", help="cost of a prioritized batch over a uniform one")
     replay.add_argument("--transitions", type=_positive, default=1_000_000, help="(default 1e6)")
     replay.add_argument("--batch-size", type=_positive, default=256, help="(default 256)")
@@ -40,6 +41,35 @@ def add_parser(subparsers: Any) -> None:
     remedies.add_argument("--num-threads", type=_positive, default=1, help="of PyTorch (default 1)")
     remedies.add_argument("--json", action="store_true", help="print one JSON document")
     remedies.set_defaults(run=run_remedies)
+
+
+def _add_learning(kinds: Any) -> None:
+    learning = kinds.add_parser(
+        "learning", help="what the drop-in algorithms and SB3 have learnt within a budget"
+    )
+    learning.add_argument(
+        "--only", default="", metavar="REGEX", help="tasks whose name contains it"
+    )
+    learning.add_argument("--jobs", type=_positive, default=2, help="processes (default 2)")
+    learning.set_defaults(run=_run_learning)
+    solve = kinds.add_parser("solve", help="seconds until CartPole-v1 is solved, beside SB3")
+    solve.add_argument("--algo", nargs="+", choices=("ppo", "a2c"), default=["ppo", "a2c"])
+    solve.set_defaults(run=_run_solve)
+    for parser in (learning, solve):
+        parser.add_argument("--seeds", type=_positive, default=5, help="how many (default 5)")
+        parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _run_learning(args: argparse.Namespace) -> int:
+    from sb3_ac_ext.benchmark.learning.command import run_learning
+
+    return run_learning(args)
+
+
+def _run_solve(args: argparse.Namespace) -> int:
+    from sb3_ac_ext.benchmark.learning.command import run_solve
+
+    return run_solve(args)
 
 
 def _add_faults(kinds: Any) -> None:

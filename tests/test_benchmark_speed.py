@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from stable_baselines3 import A2C, PPO, SAC, TD3
 
 from sb3_ac_ext.benchmark.speed import limit, measure, works
 from sb3_ac_ext.benchmark.speed.measure import Measured, Speed
+from sb3_ac_ext.benchmark.speed.plot import write_plot
 from sb3_ac_ext.cli import main
 
 
@@ -73,3 +75,33 @@ def test_a_side_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = replace(works.WORKS[2], arguments={"n_steps": "many"})
     with Worker(broken, works.SIDES[0]) as worker, pytest.raises(RuntimeError, match="SB3, 1"):
         worker.run(100)
+
+
+def test_where_compiling_pays() -> None:
+    eager = Speed(works.EAGER, "sb3_ac_ext", (100.0,), 1.0)
+    fast = Speed(works.COMPILED, "sb3_ac_ext", (400.0,), 1.0, first=31.0)
+    found = Measured("work", 400, 1000.0, (None, None, None), (eager, fast))
+    assert found.break_even(fast, eager) == pytest.approx(30.0 / (0.01 - 0.0025))  # 4,000 steps
+    assert found.break_even(eager, fast) is None
+
+
+def test_cost_against_one_number() -> None:
+    for what, values in works.VARIED.items():
+        for work in (works.WORKS[0], works.WORKS[3]):
+            if what == "n_envs" and work.algo == "SAC":
+                continue
+            for one, value in zip(works.varied(work, what), values, strict=True):
+                model = one.make(works.SIDES[0])
+                assert str(value) in one.name
+                widths = {m.out_features for m in model.policy.modules() if hasattr(m, "weight")}
+                found = {"n_envs": model.n_envs, "batch_size": model.batch_size}
+                assert value in widths if what == "width" else found[what] == value
+                if work.algo == "PPO":
+                    assert model.n_steps * model.n_envs == 2048
+
+
+def test_plot(tmp_path: Path) -> None:
+    eager = Speed(works.EAGER, "sb3_ac_ext", (100.0, 120.0, 90.0), 1.0)
+    write_plot([Measured("a work", 400, 1000.0, (None, None, None), (eager,))], tmp_path / "x.html")
+    text = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert "a work" in text and works.EAGER in text and "plotly" in text

@@ -25,6 +25,10 @@ def add_parser(subparsers: Any) -> None:
     speed.add_argument("--rounds", type=_positive, default=5, help="of all sides (default 5)")
     speed.add_argument("--algo", nargs="+", choices=("ppo", "a2c", "sac", "td3"), default=None)
     speed.add_argument("--timesteps", type=_positive, default=None, help="of a run, for a trial")
+    speed.add_argument(
+        "--vary", choices=("n_envs", "width", "batch_size"), help="measure cost against this"
+    )
+    speed.add_argument("--plot", metavar="FILE", help="HTML file with bars")
     speed.add_argument("--json", action="store_true", help="print one JSON document")
     speed.set_defaults(run=_run_speed)
     _add_learning(kinds)

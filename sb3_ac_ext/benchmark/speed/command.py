@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from sb3_ac_ext.benchmark.speed import works
-from sb3_ac_ext.benchmark.speed.measure import Measured, measure
-from sb3_ac_ext.benchmark.speed.works import SB3
+from sb3_ac_ext.benchmark.speed.measure import Measured, Speed, measure
+from sb3_ac_ext.benchmark.speed.plot import write_plot
+from sb3_ac_ext.benchmark.speed.works import COMPILED, EAGER, SB3
 
 
 def run(args: argparse.Namespace) -> int:
     """
-    :param args: with ``rounds``, ``algo``, ``timesteps`` and ``json``
+    :param args: with ``rounds``, ``algo``, ``timesteps``, ``vary``, ``plot`` and ``json``
     :return: 0; a missed target is printed, not an error
     """
+    chosen = [w for w in works.WORKS if args.algo is None or w.algo.lower() in args.algo]
+    if args.vary is not None:
+        first = {work.algo: work for work in reversed(chosen)}
+        chosen = [one for work in first.values() for one in works.varied(work, args.vary)]
     results = []
-    for work in works.WORKS:
-        if args.algo is None or work.algo.lower() in args.algo:
-            if not args.json:
-                print(f"{work.name}: {args.rounds} rounds ...", flush=True)
-            results.append(measure(work, args.rounds, args.timesteps))
+    for work in chosen:
+        if not args.json:
+            print(f"{work.name}: {args.rounds} rounds ...", flush=True)
+        results.append(measure(work, args.rounds, args.timesteps))
+    if args.plot:
+        write_plot(results, Path(args.plot))
     if args.json:
         print(json.dumps([result.to_json() for result in results], indent=2))
     for result in () if args.json else results:
@@ -32,9 +39,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _break_even(result: Measured, side: Speed) -> str:
+    """In steps, of a side that compiles, against ours that does not."""
+    eager = next(s for s in result.sides if s.side == EAGER)
+    if side.side != COMPILED:
+        return ""
+    steps = result.break_even(side, eager)
+    return "never" if steps is None else f"{steps:,.0f}"
+
+
 def _print_table(result: Measured) -> None:
     table = Table(title=result.work, title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("side", "steps/s", "range", "x SB3", "limit", "MiB"):
+    for heading in ("side", "steps/s", "range", "x SB3", "limit", "MiB", "break-even"):
         table.add_column(heading, justify="left" if heading == "side" else "right", no_wrap=True)
     for side in result.sides:
         low, high = min(side.steps_per_second), max(side.steps_per_second)
@@ -45,6 +61,7 @@ def _print_table(result: Measured) -> None:
             f"{result.over(SB3, side):.2f}",
             f"{side.typical / result.limit:.0%}",
             f"{side.peak_memory:,.0f}",
+            _break_even(result, side),
         )
     console = Console()
     console.print(table)

@@ -18,12 +18,14 @@ class Speed:
 
     :param steps_per_second: of each round
     :param peak_memory: of its process, in MiB
+    :param first: seconds of the run before these, with an empty cache of compiled code
     """
 
     side: str
     package: str
     steps_per_second: tuple[float, ...]
     peak_memory: float
+    first: float = 0.0
 
     @property
     def typical(self) -> float:
@@ -47,6 +49,16 @@ class Measured:
     def best(self) -> Speed:
         """The faster of this package's sides."""
         return max((s for s in self.sides if s.package == OURS), key=lambda s: s.typical)
+
+    def break_even(self, side: Speed, eager: Speed) -> float | None:
+        """Environment steps from which on a side's first run, with all that it waits for once, is
+        shorter than an eager one.
+
+        :return: ``None`` where it never is
+        """
+        build = side.first - self.timesteps / side.typical
+        gain = 1.0 / eager.typical - 1.0 / side.typical
+        return max(build, 0.0) / gain if gain > 0.0 else None
 
     def over(self, package: str, side: Speed | None = None) -> float | None:
         """Median ratio, round by round, to a package at the number of threads that was faster.
@@ -74,8 +86,7 @@ def measure(work: Work, rounds: int, timesteps: int | None = None) -> Measured:
     steps = timesteps or work.timesteps
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(work, side)) for side in sides_of(work)]
-        for worker in workers:
-            worker.run(steps)
+        first = [steps / worker.run(steps) for worker in workers]
         times: list[list[float]] = [[] for _ in workers]
         for k in range(rounds):
             order = range(len(workers)) if k % 2 == 0 else reversed(range(len(workers)))
@@ -83,8 +94,8 @@ def measure(work: Work, rounds: int, timesteps: int | None = None) -> Measured:
                 times[i].append(workers[i].run(steps))
         memory = [worker.peak_memory() for worker in workers]
     sides = tuple(
-        Speed(w.side.name, w.side.package, tuple(t), m)
-        for w, t, m in zip(workers, times, memory, strict=True)
+        Speed(w.side.name, w.side.package, tuple(t), m, f)
+        for w, t, m, f in zip(workers, times, memory, first, strict=True)
     )
     threads = 1 if work.algo in ("PPO", "A2C") else 2
     return Measured(work.name, steps, limit(work, threads), work.targets, sides)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import resource
 import sys
+import tempfile
 import time
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -63,6 +64,12 @@ class Worker:
 
 def _serve(pipe: Connection, work: Work, side: Side) -> None:
     os.environ["OMP_NUM_THREADS"] = str(side.threads)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["SB3_AC_EXT_CACHE"] = cache  # empty: the first run tells what compiling costs
+        _answer(pipe, work, side)
+
+
+def _answer(pipe: Connection, work: Work, side: Side) -> None:
     import torch as th
 
     th.set_num_threads(side.threads)

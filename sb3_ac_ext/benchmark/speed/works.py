@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -61,11 +61,12 @@ class Work:
 
 OURS = "sb3_ac_ext"
 SB3 = "stable_baselines3"
+EAGER, COMPILED = "ours, eager", "ours, compiled"
 SIDES = (
     Side("SB3, 1 thread", SB3, 1),
     Side("SB3, 2 threads", SB3, 2),
-    Side("ours, eager", OURS, 1, {"compile": False}),
-    Side("ours, compiled", OURS, 1, {"compile": "wait"}),
+    Side(EAGER, OURS, 1, {"compile": False}),
+    Side(COMPILED, OURS, 1, {"compile": "wait"}),
     Side("SBX", "sbx", 2),
 )
 
@@ -80,6 +81,38 @@ WORKS = (
     Work("SAC, Pendulum-v1, 256x256", "SAC", "Pendulum-v1", 1, 800, _LARGE, (2.1, 1.2, 0.8)),
     Work("TD3, Pendulum-v1, 256x256", "TD3", "Pendulum-v1", 1, 800, _LARGE, (1.7, 1.2, 0.75)),
 )  # fmt: skip
+
+
+VARIED: Mapping[str, tuple[int, ...]] = {
+    "n_envs": (1, 4, 16, 64, 256),
+    "width": (64, 256, 1024),
+    "batch_size": (64, 256, 1024),
+}
+"""What cost is measured against, and the values that it takes."""
+_ROLLOUT = 2048
+
+
+def varied(work: Work, what: str) -> list[Work]:
+    """The work with other numbers of environments, units per layer or rows per batch, without
+    targets. On-policy rollouts stay as long in all, and hold whole batches.
+
+    :param what: of :data:`VARIED`
+    """
+    found = []
+    for value in VARIED[what]:
+        arguments, n_envs = dict(work.arguments), work.n_envs
+        if what == "n_envs":
+            n_envs = value
+        elif what == "width":
+            arguments["policy_kwargs"] = {"net_arch": [value, value]}
+        else:
+            arguments["batch_size"] = value
+        if work.algo == "PPO":
+            arguments["n_steps"] = _ROLLOUT // n_envs
+        name = f"{work.algo}, {work.env_id}, {what} {value}"
+        targets = (None, None, None)
+        found.append(replace(work, name=name, n_envs=n_envs, arguments=arguments, targets=targets))
+    return found
 
 
 def sides_of(work: Work) -> list[Side]:

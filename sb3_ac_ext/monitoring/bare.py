@@ -11,8 +11,6 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.vec_env import unwrap_vec_normalize
 
 from sb3_ac_ext.monitoring.effects import weights_of_actions
 from sb3_ac_ext.monitoring.functional import (
@@ -25,6 +23,7 @@ from sb3_ac_ext.monitoring.transitions import (
     encoded_actions,
     executed,
     in_half_ranges,
+    normaliser_of,
 )
 from sb3_ac_ext.monitoring.view import View
 
@@ -157,11 +156,8 @@ def action_effect(view: View, bare: Bare) -> float | None:
 
 def _unit(model: Any) -> Floats | float:
     """How much an entry of the buffer's observations is in raw observations: shape (d,), or 1."""
-    if not isinstance(model, OnPolicyAlgorithm):
-        return 1.0
-    assert model.env is not None
-    normaliser = unwrap_vec_normalize(model.env)
-    if normaliser is None or not normaliser.norm_obs:
+    normaliser = normaliser_of(model)
+    if normaliser is None:
         return 1.0
     known: Any = normaliser.obs_rms  # one, since observations are vectors
     return np.asarray(np.sqrt(known.var + normaliser.epsilon))

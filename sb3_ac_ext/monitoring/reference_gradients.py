@@ -33,7 +33,7 @@ def is_stock(model: BaseAlgorithm) -> bool:
     """Whether the update is SB3's own code, or this package's restatement of it, so that its
     gradients are known exactly."""
     if type(model).__module__.startswith("sb3_ac_ext.algorithms."):
-        return getattr(model, "advantage_clip", None) is None
+        return not any(getattr(model, name, None) for name in ("advantage_clip", "critic_subset"))
     return getattr(type(model), "train", None) in {cls.train for cls in _STOCK}
 
 

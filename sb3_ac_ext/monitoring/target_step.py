@@ -55,7 +55,7 @@ def remember(model: Any) -> Before | None:
 @th.no_grad()
 def compare(model: Any, before: Before) -> TargetStep:
     """:param before: from before ``train()``"""
-    delay = max(1, int(getattr(model, "policy_delay", 1)))
+    delay = _delay(model)
     updates = int(model._n_updates)
     steps = updates - before.updates
     due = updates % delay == 0 if steps == 1 else steps >= delay
@@ -74,6 +74,14 @@ def compare(model: Any, before: Before) -> TargetStep:
         worst = max(worst, error / max(_size(old), 1e-12))
     frozen = due and not moved  # another fault than a wrong move
     return TargetStep(None if steps != 1 or frozen else worst, moved, due, shared)
+
+
+def _delay(model: Any) -> int:
+    """Updates from one of the targets' to the next. SAC's own interval counts within a call of
+    ``train()``; the drop-in TD3 has one that counts them all."""
+    delay = int(getattr(model, "policy_delay", 0))
+    interval = getattr(model, "target_update_interval", None) if delay else None
+    return max(1, int(interval or delay))
 
 
 def _copies(net: Any) -> Tensors:

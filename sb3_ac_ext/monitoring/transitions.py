@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_normalize
 
 from sb3_ac_ext.monitoring import replay
 from sb3_ac_ext.monitoring.recorder import Step
@@ -143,6 +144,15 @@ def encoded_actions(stored: Any, space: spaces.Space[Any]) -> Floats:
         chosen = stored[..., 0].astype(int) - int(space.start)
         return np.asarray(np.eye(int(space.n))[chosen][..., 1:])
     return np.asarray(stored.reshape(*stored.shape[:2], -1), dtype=np.float64)
+
+
+def normaliser_of(model: Any) -> VecNormalize | None:
+    """What normalised the observations in a model's buffer: replay buffers hold them raw."""
+    if not isinstance(model, OnPolicyAlgorithm):
+        return None
+    assert model.env is not None
+    normaliser = unwrap_vec_normalize(model.env)
+    return None if normaliser is None or not normaliser.norm_obs else normaliser
 
 
 def executed(model: Any, steps: Transitions) -> Transitions:

@@ -72,6 +72,7 @@ def rewards(n: int = 3, **ratios: Any) -> dict[str, list[float]]:
         (rewards(zeros=0.8, level=0.2, median=0.0, n=4), "reward_noise"),
         (rewards(zeros=[0.3, 0.8, 0.5, 0.9], level=0.2, n=4), None),
         (rewards(zeros=0.1, level=0.9, n=4), None),
+        (rewards(zeros=0.8, level=0.2, n=4, transfer=0.1), None),
         (rewards(max=1e4, scale=3.0, std=50.0), "reward_outliers"),
         (rewards(scale=4.0, std=9.0), "reward_noise"),
         (rewards(scale=[1.0, 10.0, 1.0]), None),
@@ -292,7 +293,7 @@ def test_within_an_episode_workers_are_where_they_began() -> None:
 )
 def test_worker_response(factor: float, n: int, close: float, fires: bool) -> None:
     arrays = {"probe/worker_response": matrix(2, factor, n, close).tolist()}
-    found = findings(WorkerResponse(), table({}, arrays))
+    found = findings(WorkerResponse(), table(episodes(n, 150.0), arrays))
     assert bool(found) is fires
     assert all(finding.worker == 2 for finding in found)
     assert not found or (factor < 0.0) is ("the opposite" in found[-1].message)
@@ -301,7 +302,14 @@ def test_worker_response(factor: float, n: int, close: float, fires: bool) -> No
 def test_workers_in_which_actions_do_nothing_are_not_compared() -> None:
     rng = np.random.default_rng(0)
     arrays = {"probe/worker_response": rng.normal(0.0, 3.0, (30, 8)).tolist()}
-    assert not findings(WorkerResponse(), table({}, arrays))
+    assert not findings(WorkerResponse(), table(episodes(30, 150.0), arrays))
+
+
+def test_a_worker_that_lies_still_for_an_episode_responds_in_the_next() -> None:
+    arrays = {"probe/worker_response": matrix(2, 0.05, 10).tolist()}
+    assert not findings(WorkerResponse(), table(episodes(10, 1000.0), arrays)), "2 episodes"
+    arrays = {"probe/worker_response": matrix(2, 0.05, 20).tolist()}
+    assert findings(WorkerResponse(), table(episodes(20, 1000.0), arrays))[0].step == 1500
 
 
 def test_worker_residual_points_to_its_dynamics() -> None:

@@ -20,7 +20,12 @@ from sb3_ac_ext import DiagnosticsCallback, faults
 from sb3_ac_ext.monitoring.canary_env import CannotRebuild, rebuild, synchronise
 from sb3_ac_ext.monitoring.parity import Taken, forget
 from sb3_ac_ext.monitoring.recorder import Recorder, Window
-from sb3_ac_ext.monitoring.signals import CanarySignal, QValueSignal, TransitionProbe
+from sb3_ac_ext.monitoring.signals import (
+    CanarySignal,
+    QValueSignal,
+    TransitionProbe,
+    transition_probe,
+)
 from sb3_ac_ext.monitoring.signals.base import Reading
 from sb3_ac_ext.monitoring.signals.q_values import q_values
 from sb3_ac_ext.monitoring.transitions import Transitions
@@ -400,22 +405,26 @@ def test_rewards_are_modelled_where_they_vary(rewards: np.ndarray, told: bool) -
         np.ones((n, 1), dtype=bool),
     )
     window = SimpleNamespace(rewards=rewards)
-    reading = TransitionProbe().collect(SimpleNamespace(transitions=known, window=window))
+    view = SimpleNamespace(transitions=known, window=window, model=None)
+    reading = TransitionProbe().collect(view)
     assert ("probe/late_reward_r2" in reading.values) is told
 
 
-def workers(factors: list[float], still: int | None = None) -> Reading:
-    """Observations that actions move, by a factor in each worker; one may stand nearly still."""
+def workers(factors: list[float], still: int | None = None, constant: bool = False) -> Reading:
+    """Observations that actions move, by a factor in each worker; one may stand nearly still, and
+    actions may all be the same."""
     rng = np.random.default_rng(0)
     shape = (200, len(factors), 2)
     observations, actions = rng.normal(size=shape), rng.normal(size=(*shape[:2], 1))
+    if constant:
+        actions[:] = 0.0
     change = np.array(factors)[:, None] * actions + 0.5 * rng.normal(size=shape)
     if still is not None:
         observations[:, still], change[:, still] = 0.0, 1e-3  # a normaliser drifts
     inside = np.ones(shape[:2], dtype=bool)
     known = Transitions(observations, actions, observations + change, np.zeros(shape[:2]), inside)
     window = SimpleNamespace(rewards=np.zeros(shape[:2]))
-    return TransitionProbe().collect(SimpleNamespace(transitions=known, window=window))
+    return TransitionProbe().collect(SimpleNamespace(transitions=known, window=window, model=None))
 
 
 def test_how_far_each_worker_answers_to_actions() -> None:
@@ -426,7 +435,15 @@ def test_how_far_each_worker_answers_to_actions() -> None:
     assert "probe/worker_response" not in workers([1.0, 0.0]).arrays, "no majority of two"
 
 
-def test_a_worker_stands_still_though_a_normaliser_drifts() -> None:
+def test_actions_that_are_all_the_same_tell_nothing_of_workers() -> None:
+    reading = workers([1.0, 1.0, 1.0], constant=True)
+    assert "probe/worker_response" not in reading.arrays
+    assert "probe/worker_moving" in reading.arrays and "probe/transition_r2" in reading.values
+
+
+def test_a_worker_stands_still_though_a_normaliser_drifts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert workers([1.0, 1.0, 1.0], still=1).arrays["probe/worker_moving"] == (1.0, 1.0, 1.0)
+    monkeypatch.setattr(transition_probe, "normaliser_of", lambda model: model or True)
     moving = workers([1.0, 1.0, 1.0], still=1).arrays["probe/worker_moving"]
     assert moving[1] == 0.0 and min(moving[0], moving[2]) > 0.95
 

@@ -63,7 +63,8 @@ class ActionParity(Parity):
     Below one ``ratio``-th in the last ``needed`` evaluations; or below ``share`` on the median of
     all, at least twice as many and one, as where actions are held, mixed up or lost now and then.
     Medians of healthy runs are 0.57 to 4. Only a loss is judged: wrappers that repeat
-    actions make them do more on purpose.
+    actions make them do more on purpose. One that weakens or smooths them cannot be told from a
+    fault.
 
     :param ratio: of effects, above 1
     :param share: of the bare environment's effect, in (0, 1)
@@ -74,7 +75,10 @@ class ActionParity(Parity):
 
     name = "action_parity"
     causes = {"action_path": 0.9}  # noqa: RUF012
-    advice = "follow the action through the wrappers: RescaleAction, units, clipping"
+    advice = (
+        "follow the action through the wrappers: RescaleAction, units, clipping; where one of them "
+        "weakens or smooths actions on purpose, this is by how much"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -64,8 +64,8 @@ class RewardParity(Parity):
         if elsewhere(history):
             return None
         by_action = self._paid_by_action(history)
-        found = None if by_action else self._constant(history)
-        found = found or self._missing(history) or self._sign(history) or self._outliers(history)
+        found = None if by_action else self._constant(history) or self._missing(history)
+        found = found or self._sign(history) or self._outliers(history)
         if found or by_action:
             return found
         return (

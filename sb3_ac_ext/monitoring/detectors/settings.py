@@ -115,7 +115,7 @@ def _tau(settings: Settings) -> Odd | None:
         return None  # it has no target
     if tau <= 0.0:
         return Odd(f"tau={tau:g} never moves the target networks", tau, 0.0)
-    if tau <= 0.2:
+    if tau <= 0.2 or (settings.number("target_update_interval") or 1.0) > 1.0:
         return None
     return Odd(f"tau={tau:g} lets the targets follow within steps", tau, 0.2)
 

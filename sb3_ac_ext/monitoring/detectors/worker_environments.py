@@ -7,25 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from sb3_ac_ext.monitoring.detectors.base import Detector, require
-from sb3_ac_ext.monitoring.detectors.worker_rows import newest_matrix
+from sb3_ac_ext.monitoring.detectors.worker_rows import newest_matrix, snapshots_per_episode
 from sb3_ac_ext.monitoring.functional import compare_samples, leave_one_out_ratios
 from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
 
-def _snapshots_per_episode(history: History) -> int | None:
-    """Within an episode a worker is where it began: only what lies an episode apart is
-    exchangeable between workers. ``None`` before an episode has ended."""
-    lengths = history.series("episodes/length_mean").finite().values[-5:]
-    taken = history.series("rewards/steps", last=5).values
-    if not len(lengths) or not len(taken):
-        return None
-    return max(1, int(np.ceil(np.median(lengths) / max(float(np.median(taken)), 1.0))))
-
-
 @dataclass(frozen=True)
 class WorkerStuck(Detector):
-    """One worker's observations do not change while all others' do. Exact, ``times`` running.
+    """One worker's observations do not change while all others' do, ``times`` running: exact,
+    but for what a normaliser's statistics drift.
 
     :param times: snapshots in a row, at least 1
     :raises ValueError: for fewer
@@ -106,7 +97,7 @@ class WorkerObservations(Detector):
         )
 
     def _odd(self, history: History, name: str, floor: float) -> Finding | None:
-        every = _snapshots_per_episode(history)
+        every = snapshots_per_episode(history)
         found = None if every is None else newest_matrix(history, name, 30, every)
         if found is None:
             return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sb3_ac_ext.monitoring.detectors.base import Detector, require
-from sb3_ac_ext.monitoring.detectors.worker_rows import newest_matrix
+from sb3_ac_ext.monitoring.detectors.worker_rows import newest_matrix, snapshots_per_episode
 from sb3_ac_ext.monitoring.functional import compare_samples
 from sb3_ac_ext.monitoring.history import History
 from sb3_ac_ext.monitoring.records import Finding, Severity
@@ -17,10 +17,10 @@ from sb3_ac_ext.monitoring.records import Finding, Severity
 class WorkerResponse(Detector):
     """Actions do nothing in one worker, or the opposite of what they do in all others.
 
-    The median of its response over the last 6 to 30 snapshots lies below ``share`` of the others'
-    median, all of which lie above 1 - ``share`` of it, and its responses rank below theirs:
-    Mann-Whitney p below ``alpha``, with an effect of at least 0.6. Nothing is said where actions
-    move nothing, since then no worker responds.
+    The median of its response over the last 6 to 30 snapshots, which span three episodes at least,
+    lies below ``share`` of the others' median, all of which lie above 1 - ``share`` of it, and its
+    responses rank below theirs: Mann-Whitney p below ``alpha``, with an effect of at least 0.6.
+    Nothing is said where actions move nothing, since then no worker responds.
 
     :param share: of the others' response, in (0, 0.5)
     :param alpha: p-value, in (0, 1)
@@ -47,7 +47,8 @@ class WorkerResponse(Detector):
             return None
         steps, values = found
         values = values[np.isfinite(values).all(axis=1)]
-        if len(values) < self.needed:
+        per_episode = snapshots_per_episode(history)
+        if per_episode is None or len(values) < max(self.needed, 3 * per_episode):
             return None
         medians = np.median(values, axis=0)
         worker = int(np.argmin(medians))

@@ -73,3 +73,13 @@ def newest_matrix(
         return None
     rows = history.rows(name, last * every)[::-1][::every][::-1]
     return [step for step, _ in rows], np.array([row for _, row in rows])
+
+
+def snapshots_per_episode(history: History) -> int | None:
+    """Within an episode a worker is where it began: only what lies an episode apart is
+    exchangeable between workers. ``None`` before an episode has ended."""
+    lengths = history.series("episodes/length_mean").finite().values[-5:]
+    taken = history.series("rewards/steps", last=5).values
+    if not len(lengths) or not len(taken):
+        return None
+    return max(1, int(np.ceil(np.median(lengths) / max(float(np.median(taken)), 1.0))))

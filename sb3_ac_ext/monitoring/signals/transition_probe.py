@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from sb3_ac_ext.monitoring.functional import explained_by, ridge, standardised, with_products
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
-from sb3_ac_ext.monitoring.transitions import Transitions
+from sb3_ac_ext.monitoring.transitions import Transitions, normaliser_of
 from sb3_ac_ext.monitoring.view import View
 
 Floats = npt.NDArray[np.float64]
 _LEAST_ROWS, _EFFECT, _LAGS, _MOST_FEATURES = 64, 0.002, 8, 24
-_RARE, _DRIFT, _STILL = 0.03, 0.01, 0.05
+_RARE, _DRIFT, _STILL, _FREE = 0.03, 0.01, 0.05, 1e-3
 
 
 class TransitionProbe(Signal):
@@ -36,7 +36,7 @@ class TransitionProbe(Signal):
     ``probe/worker_residual`` (mean squared error of the common model), ``probe/worker_response``
     (by how much of what the common model says actions move a worker's observations: 0 where they do
     nothing, below 0 where they do the opposite), ``probe/worker_moving`` (share of steps in which
-    any entry changed by a twentieth of its median change: a normaliser drifts a little, too),
+    any entry changed; under a normaliser, which drifts, by a twentieth of its median change),
     ``probe/worker_level`` (median over dimensions of a worker's median magnitude over all
     workers').
     """
@@ -61,7 +61,7 @@ class TransitionProbe(Signal):
         if not all(np.isfinite(part).all() for part in everything):
             return reading
         steps = known.newest(len(view.window.rewards))
-        _per_worker(steps, reading)
+        _per_worker(steps, reading, drifts=normaliser_of(view.model) is not None)
         _rewards(known, reading)
         keep = steps.inside & steps.after_another
         if keep.sum() < max(_LEAST_ROWS, 4 * steps.observations.shape[2]):
@@ -132,6 +132,10 @@ def _responses(
     both = np.column_stack([now, target])
     left = both - design @ ridge(design, both)
     actions, change = left[:, : now.shape[1]], left[:, now.shape[1] :]
+    free = actions.var(axis=0) > _FREE * now.var(axis=0)
+    if not free.any():
+        return
+    actions = actions[:, free]
     expected = actions @ ridge(actions, change)
     workers = np.nonzero(keep)[1]
     along = np.bincount(workers, weights=(expected * change).sum(axis=1), minlength=n)
@@ -174,12 +178,14 @@ def _hardly_varies(rewards: Floats) -> bool:
     return bool(np.mean(np.abs(rewards - middle) > 0.99 * spread) < _RARE)
 
 
-def _per_worker(steps: Transitions, reading: Reading) -> None:
+def _per_worker(steps: Transitions, reading: Reading, drifts: bool) -> None:
+    """:param drifts: whether observations change a little by their normaliser alone"""
     n = steps.observations.shape[1]
     if n < 2:
         return
     change = np.abs(steps.next_observations - steps.observations)
-    least = _STILL * np.median(change[steps.inside], axis=0) if steps.inside.any() else 0.0
+    known = drifts and steps.inside.any()
+    least = _STILL * np.median(change[steps.inside], axis=0) if known else 0.0
     moved = (change > least).any(axis=2) & steps.inside
     inside = np.maximum(steps.inside.sum(axis=0), 1)
     reading.put_array("probe/worker_moving", moved.sum(axis=0) / inside)

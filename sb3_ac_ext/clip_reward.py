@@ -17,7 +17,7 @@ class VecClipReward(VecEnvWrapper):
 
     def __init__(self, venv: VecEnv, most: float) -> None:
         super().__init__(venv)
-        self.most = most
+        self.reward_clip = most
         self._paid = np.zeros(self.num_envs, dtype=np.float32)
 
     def reset(self) -> VecEnvObs:
@@ -25,15 +25,8 @@ class VecClipReward(VecEnvWrapper):
 
     def step_wait(self) -> VecEnvStepReturn:
         obs, self._paid, dones, infos = self.venv.step_wait()
-        return obs, np.clip(self._paid, -self.most, self.most), dones, infos
+        return obs, np.clip(self._paid, -self.reward_clip, self.reward_clip), dones, infos
 
     def get_original_reward(self) -> npt.NDArray[np.float32]:
         """Of the last step, before clipping, shape (n_envs,)."""
         return np.array(self._paid)
-
-
-def clipped(env: VecEnv, most: float) -> VecClipReward:
-    """The environment with its rewards clipped once, whatever they were clipped to before."""
-    while isinstance(env, VecClipReward):
-        env = env.venv
-    return VecClipReward(env, most)

@@ -73,9 +73,13 @@ class ActorCriticUpdate(CriticSettings, OffPolicyUpdate):
 
 
 @contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """Gradients pass through a network inside, and none are computed for its weights."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+def frozen(network: nn.Module, but: nn.Module) -> Iterator[None]:
+    """Gradients pass through a network inside, and none are computed for its weights.
+
+    :param but: whose weights, such as an encoder of both, are trained all the same
+    """
+    kept = {id(parameter) for parameter in but.parameters()}
+    trained = [p for p in network.parameters() if p.requires_grad and id(p) not in kept]
     _require(trained, False)
     try:
         yield

@@ -8,9 +8,11 @@ import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.her import HerReplayBuffer
 
 from sb3_ac_ext.algorithms.compiled.worth import long_enough
-from sb3_ac_ext.clip_reward import clipped
+from sb3_ac_ext.clip_reward import VecClipReward
 from sb3_ac_ext.schedules import Schedule, is_schedule, make_schedule
 
 
@@ -33,7 +35,8 @@ class DropIn(BaseAlgorithm):
         the algorithm gets them; ``None`` for none
     :raises ValueError: for other values of ``compile``, and together with ``exact``; for what is no
         schedule, a clip that is not positive, and one beside a
-        VecNormalize from which SB3's off-policy algorithms take rewards as they were paid
+        VecNormalize, from which SB3's off-policy algorithms take rewards as they were paid, or a
+        hindsight replay, which computes rewards itself
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ()
@@ -73,6 +76,10 @@ class DropIn(BaseAlgorithm):
             kwargs["policy_kwargs"] = dict(kwargs["policy_kwargs"])  # SB3 writes into it
         super().__init__(*args, **kwargs)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies: a compiler is not copied, a copy gets its own."""
+        return {**self.__dict__, "_compiler": None}
+
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_compiler"]
 
@@ -87,6 +94,11 @@ class DropIn(BaseAlgorithm):
         self._clip_rewards()
         super()._setup_model()  # type: ignore[safe-super]
 
+    def get_env(self) -> VecEnv | None:
+        """As it was given, without ``reward_clip``, so that wrappers match an evaluation's."""
+        env = super().get_env()
+        return env.venv if isinstance(env, VecClipReward) else env
+
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
         super().set_env(env, force_reset)
         self._clip_rewards()
@@ -94,12 +106,20 @@ class DropIn(BaseAlgorithm):
     def _clip_rewards(self) -> None:
         if self.reward_clip is None or self.env is None:
             return
-        if self._vec_normalize_env is not None and isinstance(self, OffPolicyAlgorithm):
-            raise ValueError(
-                "reward_clip and VecNormalize cannot both be here: the replay buffer stores "
-                "rewards from before VecNormalize; give that clip_reward"
-            )
-        self.env = clipped(self.env, self.reward_clip)
+        if isinstance(self, OffPolicyAlgorithm):
+            if self._vec_normalize_env is not None:
+                raise ValueError(
+                    "reward_clip and VecNormalize cannot both be here: the replay buffer stores "
+                    "rewards from before VecNormalize; give that clip_reward"
+                )
+            if self.replay_buffer_class is not None and issubclass(
+                self.replay_buffer_class, HerReplayBuffer
+            ):
+                raise ValueError(
+                    "reward_clip and HerReplayBuffer cannot both be here: hindsight computes "
+                    "rewards itself, which nothing would clip"
+                )
+        self.env = VecClipReward(self.env, self.reward_clip)
 
     def in_force(self, name: str, progress_remaining: float) -> Any:
         """The value of a schedule.

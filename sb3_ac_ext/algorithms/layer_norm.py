@@ -21,7 +21,8 @@ class LayerNormExtractor(BaseFeaturesExtractor):
     """An encoder whose features are normalised: ``features_extractor_class=LayerNormExtractor``.
 
     :param observation_space: of the environment
-    :param encoder_class: any features extractor; by default the one that SB3 uses for the space
+    :param encoder_class: any features extractor; by default SB3's usual one for a dictionary, for
+        images of whole numbers up to 255, and for vectors
     :param encoder_kwargs: of the encoder
     """
 
@@ -49,18 +50,18 @@ def _usual_encoder(space: spaces.Space[Any]) -> Any:
     return NatureCNN if is_image_space(space) else FlattenExtractor
 
 
-class LayerNormReLU(nn.Module):
+class LayerNormReLU(nn.ReLU):
     """ReLU of features with mean 0 and variance 1: ``activation_fn=LayerNormReLU`` normalises
-    every hidden layer of actor and critic. Without parameters, so that files stay SB3's."""
+    every hidden layer of actor and critic. It has no parameters: SB3 loads the file, too."""
 
-    def forward(self, features: th.Tensor) -> th.Tensor:
-        """:param features: shape (n, units)"""
-        return F.relu(F.layer_norm(features, features.shape[-1:]))
+    def forward(self, input: th.Tensor) -> th.Tensor:
+        """:param input: shape (n, units)"""
+        return super().forward(F.layer_norm(input, input.shape[-1:]))
 
 
-class LayerNormTanh(nn.Module):
+class LayerNormTanh(nn.Tanh):
     """As :class:`LayerNormReLU`, with a hyperbolic tangent."""
 
-    def forward(self, features: th.Tensor) -> th.Tensor:
-        """:param features: shape (n, units)"""
-        return th.tanh(F.layer_norm(features, features.shape[-1:]))
+    def forward(self, input: th.Tensor) -> th.Tensor:
+        """:param input: shape (n, units)"""
+        return super().forward(F.layer_norm(input, input.shape[-1:]))

@@ -105,10 +105,9 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
     def _bound_log_std(self) -> None:
         if self.log_std_bounds is None:
             return
-        if not hasattr(self.policy, "log_std"):
+        if not hasattr(self.policy, "log_std") or self.use_sde:
             raise ValueError(
-                f"log_std_bounds={self.log_std_bounds!r} is for Gaussian policies: "
-                f"{self.action_space} has none"
+                f"log_std_bounds={self.log_std_bounds!r} is for Gaussian policies without gSDE"
             )
         log_std.keep_within(self.policy.log_std, self.log_std_bounds)
 
@@ -205,13 +204,10 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         if self.log_std_bounds is not None or not self.compiles(self.policy.optimizer):
             return None
         if self._compiler is None:
-            from sb3_ac_ext.algorithms.compiled.rollout_update import compiler
+            from sb3_ac_ext.algorithms.compiled.rollout_update import RolloutCompiler
 
-            self._compiler = compiler(self, coefs)
-        update: RolloutUpdate | None = self._compiler.get(lambda made: made.error(coefs))
-        if update is not None and not update.begin():
-            self._compiler.give_up("somebody has put other tensors into the policy's parameters")
-            return None
+            self._compiler = RolloutCompiler(self)
+        update: RolloutUpdate | None = self._compiler.update(coefs)
         return update
 
     def _log(

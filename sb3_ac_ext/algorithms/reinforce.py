@@ -38,7 +38,7 @@ class REINFORCE(OnPolicyUpdate):
     :param vf_coef: of the baseline's error, a number or a schedule
     :param max_grad_norm: gradients are scaled down to it
     :param kwargs: as of A2C, and of :class:`OnPolicyUpdate`
-    :raises ValueError: for a rate of the critic's own without a critic, and for ``gae_lambda``
+    :raises ValueError: for what is the critic's own without a critic, and for ``gae_lambda``
     """
 
     policy_aliases: ClassVar[dict[str, Any]] = {
@@ -66,8 +66,9 @@ class REINFORCE(OnPolicyUpdate):
     ) -> None:
         if "gae_lambda" in kwargs:
             raise ValueError("REINFORCE has no gae_lambda: its returns hold no estimates")
-        if not baseline and kwargs.get("critic_learning_rate") is not None:
-            raise ValueError("critic_learning_rate needs baseline=True")
+        for name in ("critic_learning_rate", "critic_head_scale"):
+            if not baseline and kwargs.get(name) is not None:
+                raise ValueError(f"{name} needs baseline=True")
         self.baseline = baseline
         self.normalize_advantage = normalize_advantage
         super().__init__(

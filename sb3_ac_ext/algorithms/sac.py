@@ -65,7 +65,7 @@ class SAC(ActorCriticUpdate, stable_baselines3.SAC):
         critic_loss = self.critic_loss(data, target)
         self.descend(self.critic.optimizer, critic_loss)
 
-        with frozen(self.critic):
+        with frozen(self.critic, but=self.actor):
             actor_loss = self.actor_loss(data, actions, log_prob, ent_coef)
             self.descend(self.actor.optimizer, actor_loss)
         if "targets" in self.parts_of(step):

@@ -52,7 +52,7 @@ class DelayedActor(ActorCriticUpdate, stable_baselines3.TD3):
         terms = {"critic_loss": critic_loss}
         parts = self.parts_of(step)
         if "actor" in parts:
-            with frozen(self.critic):
+            with frozen(self.critic, but=self.actor):
                 terms["actor_loss"] = self.actor_loss(data)
                 self.descend(self.actor.optimizer, terms["actor_loss"])
         if "targets" in parts:

@@ -108,7 +108,7 @@ class Recorder:
         monitored = is_vecenv_wrapped(env, VecMonitor) or all(env.env_is_wrapped(Monitor))
         self._running = None if monitored else np.zeros((2, self._n_envs))
         self._normaliser = unwrap_vec_normalize(env)
-        self._paying = _innermost_of_changed_rewards(env)
+        self._paying = _innermost_of_changed_rewards(model.env)
         self._recent: deque[tuple[Any, ...]] = deque(maxlen=RECENT)
         self._boundaries = Boundaries(self._n_envs)
         # where training goes on, the last observation is no reset's

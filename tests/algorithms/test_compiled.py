@@ -1,6 +1,7 @@
 """Compiled updates: the same steps as eager ones, and never in the way of a run."""
 
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import torch as th
 from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ac_ext import A2C, DDPG, PPO, SAC, TD3, DiagnosticsCallback, PrioritizedReplayBuffer
-from sb3_ac_ext.algorithms.compiled import background, cache, worth
+from sb3_ac_ext.algorithms.compiled import background, cache, replay_update, worth
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
+from sb3_ac_ext.algorithms.compiled.replay_update import ReplayUpdate
 from tests.algorithms.environments import Random
 
 SETTINGS: dict[str, Any] = {"n_steps": 16, "batch_size": 8, "n_epochs": 2, "seed": 1}
@@ -31,8 +33,10 @@ def env(action: str = "discrete", observation: str = "box") -> Any:
     )
 
 
-def off_by_nothing(made: Any) -> float:
-    return 0.0
+def is_compiled(model: Any) -> bool:
+    """Whether every kind of step that the model took has a package that agrees."""
+    known = model._compiler._compilers._known.values()
+    return bool(known) and all(one is not None and one._made is not None for one in known)
 
 
 def weights(model: Any) -> th.Tensor:
@@ -65,7 +69,7 @@ def test_one_update_is_that_of_the_eager_path(cls: Any, settings: dict[str, Any]
     start = weights(cls("MlpPolicy", env(settings.get("action", "discrete")), **own))
     eager = after_one_update(cls, **settings)
     compiled = after_one_update(cls, compile="wait", **settings)
-    assert compiled._compiler.get(off_by_nothing) is not None
+    assert is_compiled(compiled)
     moved = (weights(eager) - start).norm()
     assert (weights(compiled) - weights(eager)).norm() < 1e-3 * moved
     for name, value in eager.logger.name_to_value.items():
@@ -92,6 +96,11 @@ OFF_POLICY: dict[str, Any] = {
         (SAC, {}),
         pytest.param(SAC, {"ent_coef": 0.2, "max_grad_norm": 0.5}, marks=pytest.mark.slow),
         pytest.param(SAC, {"n_steps": 3, "ent_coef": "lin_0.1"}, marks=pytest.mark.slow),
+        pytest.param(
+            SAC,
+            {"target_update_interval": 2, "gradient_steps": 3, "train_freq": 4},
+            marks=pytest.mark.slow,
+        ),
         pytest.param(TD3, {"tau": "lin_0.1"}, marks=pytest.mark.slow),
         pytest.param(TD3, {"target_update_interval": 3, "tau": 1.0}, marks=pytest.mark.slow),
         pytest.param(DDPG, {"critic_learning_rate": 0.01}, marks=pytest.mark.slow),
@@ -104,9 +113,7 @@ def test_gradient_steps_are_those_of_the_eager_path(cls: Any, settings: dict[str
 
     start = weights(trained())
     eager, compiled = trained().learn(60), trained(compile="wait").learn(60)
-    assert eager._n_updates > 10 and not compiled._compiler.given_up
-    kinds = compiled._compiler._compilers.values()
-    assert kinds and all(one.get(off_by_nothing) is not None for one in kinds)
+    assert eager._n_updates > 10 and is_compiled(compiled)
     moved = (weights(eager) - start).norm()
     assert (weights(compiled) - weights(eager)).norm() < 1e-3 * moved
     for name, value in eager.logger.name_to_value.items():
@@ -119,18 +126,53 @@ def test_gradient_steps_are_those_of_the_eager_path(cls: Any, settings: dict[str
             assert th.allclose(other[index]["exp_avg"], state["exp_avg"], rtol=1e-2, atol=1e-5)
 
 
-def test_compiled_gradient_steps_give_way(own_cache: Path, tmp_path: Path) -> None:
-    model = SAC("MlpPolicy", env("box"), device="cpu", compile="wait", **OFF_POLICY).learn(60)
-    callback = DiagnosticsCallback(verbose=0, canary_freq=0, every=1)
-    model.learn(40, callback=callback, reset_num_timesteps=False)
-    assert callback.history.has("gradients/critic/norm_mean"), "watched steps are eager"
+def test_compiled_gradient_steps_give_way_and_go_on(tmp_path: Path) -> None:
+    def lived(compile: Any) -> tuple[Any, th.Tensor]:
+        """A model whose moments and weights become other tensors in the middle of its life."""
+        arguments = {**OFF_POLICY, "policy_kwargs": {"net_arch": [16]}}
+        model = SAC("MlpPolicy", env("box"), device="cpu", compile=compile, **arguments).learn(40)
+        copied, before = deepcopy(model.get_parameters()), weights(model)
+        model.learn(20, reset_num_timesteps=False)
+        model.set_parameters(copied)
+        for parameter in model.actor.parameters():
+            parameter.data = parameter.data.clone()
+        return model.learn(20, reset_num_timesteps=False), before
+
+    eager, before = lived(False)
+    model, _ = lived("wait")
+    assert is_compiled(model)
+    moved = (weights(eager) - before).norm()
+    assert (weights(model) - weights(eager)).norm() < 1e-3 * moved
     model.save(tmp_path / "model")
     loaded = stable_baselines3.SAC.load(tmp_path / "model")
     assert th.equal(weights(loaded), weights(model))
-    for parameter in model.actor.parameters():
-        parameter.data = parameter.data.clone()
-    with pytest.warns(UserWarning, match="other tensors"):
-        model.learn(40, reset_num_timesteps=False)
+    callback = DiagnosticsCallback(verbose=0, canary_freq=0, every=1)
+    model.learn(40, callback=callback, reset_num_timesteps=False)
+    assert callback.history.has("gradients/critic/norm_mean"), "watched steps are eager"
+    model.batch_size = 8
+    model.compile = True
+    model.learn(20, reset_num_timesteps=False)
+    assert len(model._compiler._compilers._known) == 2, "other batches are other steps"
+    assert deepcopy(model)._compiler is None
+
+
+def test_a_step_that_turns_out_nan_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_update, "_apart", lambda *_: float("nan"))
+    monkeypatch.setattr(background.Build, "done", True)
+    monkeypatch.setattr(background.Build, "wait", lambda self: None)
+    monkeypatch.setattr(background.Build, "error", lambda self: None)
+    monkeypatch.setattr(ReplayUpdate, "__init__", _idle)
+    monkeypatch.setattr(ReplayUpdate, "gradient_step", lambda self, data: {})
+    with pytest.warns(UserWarning, match="differs from an eager one by nan"):
+        model = SAC("MlpPolicy", env("box"), device="cpu", compile="wait", **OFF_POLICY).learn(40)
+    assert th.equal(
+        weights(model),
+        weights(SAC("MlpPolicy", env("box"), device="cpu", compile=False, **OFF_POLICY).learn(40)),
+    )
+
+
+def _idle(self: Any, model: Any, networks: Any, job: Any, package: Any) -> None:
+    self._model, self._networks, self._job = model, networks, job
 
 
 @pytest.mark.parametrize(
@@ -152,13 +194,14 @@ def test_gradient_steps_that_cannot_be_compiled(settings: dict[str, Any], reason
     assert len(said) == 1 and reason in said[0]
 
 
-def test_a_gradient_step_of_ones_own_is_not_compiled() -> None:
-    class Mine(SAC):
-        def gradient_step(self, data: Any, step: int) -> Any:
-            return super().gradient_step(data, step)
+@pytest.mark.parametrize("part", ["gradient_step", "temperature_step", "update_targets"])
+def test_parts_of_ones_own_are_not_compiled_away(part: str) -> None:
+    def own(self: Any, *args: Any) -> Any:
+        return getattr(SAC, part)(self, *args)
 
+    mine = type("Mine", (SAC,), {part: own})
     with pytest.warns(UserWarning, match="Mine has a gradient step of its own"):
-        Mine("MlpPolicy", env("box"), device="cpu", compile=True, **OFF_POLICY).learn(40)
+        mine("MlpPolicy", env("box"), device="cpu", compile=True, **OFF_POLICY).learn(40)
 
 
 def test_cached_packages_saved_models_and_watched_updates(
@@ -175,7 +218,7 @@ def test_cached_packages_saved_models_and_watched_updates(
     loaded = PPO.load(tmp_path / "model.zip", env=env())
     assert loaded.compile == "wait" and th.equal(weights(loaded), weights(model))
     loaded.learn(64)
-    assert loaded._compiler.get(off_by_nothing) is not None
+    assert is_compiled(loaded)
 
     watched = PPO("MlpPolicy", env(), compile="wait", device="cpu", **SETTINGS)
     callback = DiagnosticsCallback(verbose=0, canary_freq=0, every=1)
@@ -183,11 +226,11 @@ def test_cached_packages_saved_models_and_watched_updates(
     assert watched._compiler is None, "every update was watched"
     assert callback.history.has("gradients/policy/norm_mean")
     watched.learn(64)
-    assert watched._compiler.get(off_by_nothing) is not None
+    assert is_compiled(watched)
 
     [package] = own_cache.iterdir()
     package.write_bytes(b"cut short")
-    with pytest.warns(UserWarning, match="cannot be loaded"):
+    with pytest.warns(UserWarning, match="cannot be used"):
         after_one_update(PPO, compile="wait", **SETTINGS)
     assert not package.exists()
 
@@ -205,7 +248,8 @@ def test_a_run_does_not_wait_for_the_compiler(monkeypatch: pytest.MonkeyPatch) -
         PPO("MlpPolicy", env(), compile=mode, **SETTINGS).learn(96) for mode in (True, False)
     )
     assert th.equal(weights(model), weights(eager))
-    build = model._compiler._build
+    [compiler] = model._compiler._compilers._known.values()
+    build = compiler._build
     build.close()
     assert build._process.poll() is not None
 
@@ -247,7 +291,7 @@ def test_by_default_runs_are_compiled_that_are_long_enough(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         odd = {"policy_kwargs": {"optimizer_class": th.optim.SGD}}
-        assert compiler(**odd).given_up, "and nothing is said"
+        assert list(compiler(**odd)._compilers._known.values()) == [None], "and nothing is said"
 
 
 @pytest.mark.parametrize("arguments", [{"compile": "always"}, {"compile": True, "exact": True}])

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import stable_baselines3
 import torch as th
+from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.her import HerReplayBuffer
 
 import sb3_ac_ext
 from sb3_ac_ext import DiagnosticsCallback, LayerNormExtractor, LayerNormReLU, LayerNormTanh
@@ -38,7 +40,8 @@ def test_stored_rewards_are_clipped_and_the_file_remembers(tmp_path: Path) -> No
     loaded = sb3_ac_ext.SAC.load(tmp_path / "model", env=model.get_env())
     assert isinstance(loaded.env, VecClipReward) and not isinstance(loaded.env.venv, VecClipReward)
     loaded.set_env(made("SAC").get_env())
-    assert isinstance(loaded.env, VecClipReward) and loaded.env.most == 0.25
+    assert isinstance(loaded.env, VecClipReward) and loaded.env.reward_clip == 0.25
+    assert not isinstance(loaded.get_env(), VecClipReward), "another model has its own clip"
 
 
 def test_on_policy_rewards_are_clipped_after_the_normaliser() -> None:
@@ -47,6 +50,18 @@ def test_on_policy_rewards_are_clipped_after_the_normaliser() -> None:
     assert np.abs(model.rollout_buffer.rewards).max() <= 0.1
     with pytest.raises(ValueError, match="give that clip_reward"):
         sb3_ac_ext.SAC("MlpPolicy", env, reward_clip=0.1)
+
+
+def test_evaluations_synchronise_their_normaliser_beside_a_clip() -> None:
+    env, other = (VecNormalize(make_vec_env("Pendulum-v1", 2, seed=k)) for k in range(2))
+    model = sb3_ac_ext.PPO("MlpPolicy", env, n_steps=64, reward_clip=0.1, seed=0)
+    model.learn(256, callback=EvalCallback(other, eval_freq=64, n_eval_episodes=1, verbose=0))
+    assert other.obs_rms.count > 100
+
+
+def test_hindsight_rewards_cannot_be_clipped() -> None:
+    with pytest.raises(ValueError, match="hindsight computes"):
+        made("SAC", "dict", reward_clip=1.0, replay_buffer_class=HerReplayBuffer)
 
 
 def test_the_monitor_knows_what_was_paid_before_the_clip() -> None:
@@ -150,8 +165,10 @@ def test_hidden_layers_are_normalised(name: str, activation: Any, tmp_path: Path
     model.save(tmp_path / "model")
     loaded = getattr(stable_baselines3, name).load(tmp_path / "model")
     assert th.equal(weights(loaded), weights(model))
-    hidden = activation()(th.randn(32, 16) * 100.0 + 7.0)
-    assert hidden.abs().mean() < 1.0
+    row = th.tensor([[0.0, 0.0, 3.0, 3.0]])  # mean 1.5, deviation 1.5
+    plain = {LayerNormReLU: th.relu, LayerNormTanh: th.tanh}[activation]
+    expected = plain(th.tensor([[-1.0, -1.0, 1.0, 1.0]]))
+    assert th.allclose(activation()(row), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +193,7 @@ def test_features_are_normalised(observation: str, name: str) -> None:
         ("PPO", {"reward_clip": 0.0}, "reward_clip=0.0 is not accepted"),
         ("SAC", {"critic_head_scale": 2.0}, "critic_head_scale=2.0 is not accepted"),
         ("PPO", {"log_std_bounds": (1.0, 0.0)}, r"log_std_bounds=\(1.0, 0.0\) is not accepted"),
+        ("PPO", {"log_std_bounds": (-1.0, 0.0), "use_sde": True}, "without gSDE"),
         ("PPO", {"log_std_bounds": "low"}, "log_std_bounds='low' is not accepted"),
         ("SAC", {"log_std_bounds": (-5.0, 3.0)}, "SAC keeps within"),
         ("SAC", {"log_std_bounds": (-5.0, 0.0), "use_sde": True}, "none are for use_sde=True"),

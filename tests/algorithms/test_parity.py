@@ -16,6 +16,7 @@ import sb3_ac_ext
 from tests.algorithms.environments import POLICIES, Random
 
 SMALL = {"net_arch": [16, 16]}
+SHARED = {"share_features_extractor": True}
 PPO: dict[str, Any] = {"n_steps": 16, "batch_size": 8, "n_epochs": 3}
 OFF: dict[str, Any] = {"learning_starts": 20, "batch_size": 16, "buffer_size": 500}
 
@@ -44,6 +45,8 @@ OFF_POLICY = [
     ("SAC", "box", {**OFF, "use_sde": True, "n_steps": 3}),
     ("SAC", "dict", OFF),
     ("SAC", "image", {**OFF, "learning_starts": 30}),
+    ("SAC", "image", {**OFF, "learning_starts": 30, "policy_kwargs": SHARED}),
+    ("TD3", "image", {**OFF, "learning_starts": 30, "policy_kwargs": SHARED}),
     ("TD3", "box", {**OFF, "action_noise": noise(), "n_steps": 3}),
     ("TD3", "dict", {**OFF, "policy_delay": 3, "gradient_steps": 4, "train_freq": 4}),
     ("TD3", "image", {**OFF, "learning_starts": 30}),
@@ -71,7 +74,8 @@ def trained(
     if normalise:
         env = VecNormalize(env)
     policy = POLICIES.get(observation, "MultiInputPolicy")
-    model = cls(policy, env, seed=1, device="cpu", policy_kwargs=dict(SMALL), **settings)
+    settings = {**settings, "policy_kwargs": {**SMALL, **settings.get("policy_kwargs", {})}}
+    model = cls(policy, env, seed=1, device="cpu", **settings)
     logged: list[dict[str, Any]] = []
     train = model.train
 

@@ -11,6 +11,8 @@ import sb3_ac_ext
 from sb3_ac_ext import DiagnosticsCallback
 from sb3_ac_ext.monitoring.records import Severity
 
+ENSEMBLE = {"net_arch": [16, 16], "n_critics": 5}
+NORMALISED = {"net_arch": [16], "activation_fn": sb3_ac_ext.LayerNormTanh}
 OFF = {"learning_starts": 50, "batch_size": 32, "policy_kwargs": {"net_arch": [16, 16]}}
 
 
@@ -60,6 +62,12 @@ def test_watched_as_sb3_is(algo: str, env_id: str, steps: int, settings: dict[st
         ("SAC", "Pendulum-v1", {"critic_learning_rate": 0.01, "max_grad_norm": 0.1, **OFF}),
         ("SAC", "Pendulum-v1", {"tau": "lin_0.05", "ent_coef": "lin_0.2", **OFF}),
         ("TD3", "Pendulum-v1", {"critic_learning_rate": "lin_0.02", "tau": "cos_0.02", **OFF}),
+        ("TD3", "Pendulum-v1", {"target_update_interval": 10, "tau": 1.0, **OFF}),
+        ("TD3", "Pendulum-v1", {"target_update_interval": 3, "reward_clip": 1.0, **OFF}),
+        ("SAC", "Pendulum-v1", {"critic_subset": 2, **OFF, "policy_kwargs": ENSEMBLE}),
+        ("SAC", "Pendulum-v1", {"log_std_bounds": (-3.0, 0.0), "critic_head_scale": 0.1, **OFF}),
+        ("PPO", "Pendulum-v1", {"log_std_bounds": (-1.0, 0.5), "reward_clip": 1.0, "n_steps": 64}),
+        ("PPO", "CartPole-v1", {"policy_kwargs": NORMALISED, "n_steps": 64}),
     ],
 )
 def test_knobs_raise_no_alarm(algo: str, env_id: str, knobs: dict[str, Any]) -> None:

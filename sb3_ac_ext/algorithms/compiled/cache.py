@@ -30,9 +30,17 @@ def package_of(job: Job) -> Path:
         platform.machine(),
         platform.system(),
         th.__version__,
-        th.backends.cpu.get_cpu_capability(),
+        *_instructions(),
         str(th.get_num_threads()),
         *job.about(),
     ]
     key = hashlib.sha256("\n".join(about).encode()).hexdigest()[:32]
     return folder() / f"{key}.pt2"
+
+
+def _instructions() -> list[str]:
+    """What the processor can do: packages are compiled for this one."""
+    flags = Path("/proc/cpuinfo")
+    known = flags.read_text(errors="replace") if flags.exists() else platform.processor()
+    lines = [line for line in known.splitlines() if line.startswith(("flags", "Features"))]
+    return [th.backends.cpu.get_cpu_capability(), *(lines[:1] or [known])]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sb3_ac_ext.algorithms.compiled import cache
 from sb3_ac_ext.algorithms.compiled.background import Build
@@ -20,29 +20,21 @@ Made = TypeVar("Made")
 class Compiler(Generic[Made]):
     """Gets what a job is compiled to, as soon as there is something.
 
-    :param job: to compile; or why it cannot be, which is said at once
+    :param job: to compile
     :param load: makes use of a package
     :param wait: whether the first to ask waits for the package
-    :param quiet: whether it is not said that it cannot be
     """
 
     def __init__(
         self,
-        job: Job | str,
+        job: Job,
         load: Callable[[Path], Made],
         wait: bool,
-        quiet: bool = False,
     ) -> None:
         self._load, self._wait = load, wait
         self._build: Build | None = None
-        self._package = Path()
         self._made: Made | None = None
         self.given_up = False
-        if isinstance(job, str):
-            self.given_up = True
-            if not quiet:
-                give_up(job)
-            return
         self._package = cache.package_of(job)
         if not self._package.exists():
             self._build = Build(job, self._package)
@@ -61,15 +53,18 @@ class Compiler(Generic[Made]):
             return None
         try:
             made = self._load(self._package)
+            apart = off(made)
         except Exception as error:  # a package that was cut short, or of another machine
-            self._package.unlink(missing_ok=True)
-            self.give_up(f"{self._package} cannot be loaded: {error}")
+            self._discard(f"{self._package} cannot be used: {error}")
             return None
-        apart = off(made)
         if not apart <= TOLERANCE:
-            self.give_up(f"a compiled step differs from an eager one by {apart:.1g} of its length")
+            self._discard(f"a compiled step differs from an eager one by {apart:.1g} of its length")
             return None
         return made
+
+    def _discard(self, reason: str) -> None:
+        self._package.unlink(missing_ok=True)
+        self.give_up(reason)
 
     def _built(self, build: Build) -> bool:
         if self._wait:
@@ -91,3 +86,39 @@ class Compiler(Generic[Made]):
 def give_up(reason: str) -> None:
     """Say that updates stay eager."""
     warnings.warn(f"updates are not compiled: {reason}", stacklevel=3)
+
+
+class Compilers(Generic[Made]):
+    """One compiler for each kind of step that a model takes.
+
+    :param model: with ``compile``: whether it waits for packages, and hears why there are none
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._known: dict[Hashable, Compiler[Made] | None] = {}
+
+    def get(
+        self,
+        kind: Hashable,
+        refused: Callable[[], str | None],
+        make: Callable[[], tuple[Job, Callable[[Path], Made]]],
+        off: Callable[[Made], float],
+    ) -> Made | None:
+        """What a kind of step is compiled to, ``None`` while, or if, it is not.
+
+        :param kind: all that the step was compiled for
+        :param refused: why it cannot be, asked once
+        :param make: job and use of its package, asked once
+        :param off: see :meth:`Compiler.get`
+        """
+        if kind not in self._known:
+            reason = refused()
+            if reason is None:
+                self._known[kind] = Compiler(*make(), wait=self.model.compile == "wait")
+            else:
+                self._known[kind] = None
+                if self.model.compile != "auto":
+                    give_up(reason)
+        compiler = self._known[kind]
+        return None if compiler is None else compiler.get(off)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import torch as th
 from torch import nn
@@ -53,6 +54,8 @@ class FlatParameters:
     def __init__(self, optimizer: th.optim.Optimizer, state: Sequence[str]) -> None:
         self._optimizer, self._names = optimizer, tuple(state)
         self._parameters: list[nn.Parameter] = list(optimizer.param_groups[0]["params"])
+        sizes = [p.numel() * p.element_size() for p in self._parameters]
+        self._starts = [0, *accumulate(sizes[:-1])]
         step = self.step
         self.vector = flattened(self._parameters)
         self.state = [self._gathered(name) for name in self._names]
@@ -76,9 +79,17 @@ class FlatParameters:
 
     @property
     def whole(self) -> bool:
-        """Whether the parameters are still views of the vector: nobody has put in others."""
-        first = self._parameters[0]
-        return first.data_ptr() == self.vector.data_ptr()
+        """Whether parameters and state are still views of the vectors: nobody has put in others,
+        as ``load_state_dict`` of the optimizer does."""
+        return all(tensor.data_ptr() == address for tensor, address in self._tensors())
+
+    def _tensors(self) -> Iterator[tuple[th.Tensor, int]]:
+        """Everything that should be a view, and where it should lie."""
+        for parameter, start in zip(self._parameters, self._starts, strict=True):
+            state = self._optimizer.state[parameter]
+            yield parameter, self.vector.data_ptr() + start
+            for name, vector in zip(self._names, self.state, strict=True):
+                yield state[name], vector.data_ptr() + start
 
     def _gathered(self, name: str) -> th.Tensor:
         parts = []

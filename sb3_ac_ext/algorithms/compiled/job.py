@@ -6,11 +6,13 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch as th
 from torch import nn
 
+_OURS = Path(__file__).resolve().parents[1]
 Shape = tuple[tuple[int, ...], th.dtype]
 
 
@@ -38,16 +40,17 @@ class Job(ABC):
 
     def about(self) -> list[str]:
         """Words that differ wherever the compiled code could."""
+        policy: Any = self.policy
+        classes = dict.fromkeys([self.algorithm, *(type(m) for m in policy.modules())])
         return [
-            repr(self.policy),
-            repr(self.policy.observation_space),
-            repr(self.policy.action_space),
+            repr(policy),
+            repr((policy.observation_space, policy.action_space, policy.normalize_images)),
+            repr(type(getattr(policy, "action_dist", None))),
             repr(sorted(self.reads.items())),
             repr(self.inputs),
             repr(self.settings()),
-            *_sources(type(self)),
-            *_sources(self.algorithm),
-            *_sources(type(self.policy)),
+            *(text for cls in classes for text in _sources(cls)),
+            *(file.read_text(encoding="utf-8") for file in sorted(_OURS.rglob("*.py"))),
         ]
 
     def shell(self) -> Any:
@@ -64,12 +67,15 @@ def twin(policy: Any) -> Any:
 
 
 def _sources(cls: type) -> list[str]:
-    """Text of the modules that define a class and its bases, as far as there is one."""
+    """Text of the modules that define a class and its bases, but for PyTorch's, which has its
+    version, and for what has no text."""
     modules = dict.fromkeys(inspect.getmodule(base) for base in cls.__mro__ if base is not object)
     found = []
     for module in modules:
+        if module is None or module.__name__.startswith("torch."):
+            continue
         try:
-            found.append(inspect.getsource(module) if module else "")
+            found.append(inspect.getsource(module))
         except (OSError, TypeError):
             found.append(repr(module))
     return found

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch as th
 from gymnasium import spaces
 
-from sb3_ac_ext.algorithms.compiled.compiler import Compiler, give_up
+from sb3_ac_ext.algorithms.compiled.compiler import Compilers
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters, flattened
 from sb3_ac_ext.algorithms.compiled.job import Shape, twin
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.replay_step import ReplayJob
 from sb3_ac_ext.algorithms.sac import SAC
 from sb3_ac_ext.algorithms.td3 import DelayedActor
-from sb3_ac_ext.buffers import PrioritizedReplayBuffer
+from sb3_ac_ext.buffers import PrioritizedSamples
 from sb3_ac_ext.monitoring.neutral import has_modes
 
 Terms = dict[str, th.Tensor]
@@ -31,12 +31,21 @@ TARGETS_OF: dict[bool, dict[str, str]] = {
 """Target network -> the one that it follows, of SAC and of TD3."""
 
 
-SOFT = {SAC.gradient_step: True, DelayedActor.gradient_step: False}
-"""Gradient steps that have a compiled form -> whether that is SAC's, and not TD3's."""
+SOFT: dict[type[Any], bool] = {SAC: True, DelayedActor: False}
+"""Algorithms that have a compiled form -> whether it is SAC's step, and not TD3's."""
+RESTATED = (
+    "gradient_step",
+    "temperature_step",
+    "smoothing_noise",
+    "update_targets",
+    "descend",
+    "parts_of",
+)
+"""Methods that the compiled step does not call: a class with others of its own is left alone."""
 
 
 def is_soft(model: Any) -> bool:
-    return SOFT[type(model).gradient_step]
+    return isinstance(model, SAC)
 
 
 def columns(model: Any, data: Any) -> list[th.Tensor]:
@@ -94,12 +103,14 @@ class ReplayUpdate:
     """Takes a model's gradient steps by a package.
 
     :param model: that it steps
-    :param networks: of the model
+    :param networks: tells those of the model
     :param job: that the package was made of
     :param package: file
     """
 
-    def __init__(self, model: Any, networks: Networks, job: ReplayJob, package: Path) -> None:
+    def __init__(
+        self, model: Any, networks: Callable[[], Networks], job: ReplayJob, package: Path
+    ) -> None:
         self._model, self._networks, self._job = model, networks, job
         self._run = th._inductor.aoti_load_package(str(package))
         self._names: list[str] = []
@@ -109,7 +120,7 @@ class ReplayUpdate:
 
         :param data: batch of the size that was compiled for
         """
-        model, networks = self._model, self._networks
+        model, networks = self._model, self._networks()
         inputs: list[th.Tensor] = []
         for name, flat in networks.trained.items():
             rate = networks.optimizers[name].param_groups[0]["lr"]
@@ -129,7 +140,7 @@ class ReplayUpdate:
         """Distance between where a compiled step and an eager one lead from the same state, over
         the length of the eager one, or a thousandth of the state's, below which all is rounding;
         the largest of all vectors. Model and generator are as they were afterwards."""
-        networks, seed = self._networks, th.get_rng_state()
+        networks, seed = self._networks(), th.get_rng_state()
         before = [part.clone() for part in networks.vectors()]
         counts = {name: flat.step for name, flat in networks.trained.items()}
 
@@ -140,14 +151,14 @@ class ReplayUpdate:
                 flat.step = counts[name]
             th.set_rng_state(seed)
 
-        terms = type(self._model).gradient_step(self._model, data, step)
-        self._names = sorted(terms)
-        eager = [part.clone() for part in networks.vectors()]
-        restore()
-        self.gradient_step(data)
-        worst = max(map(_apart, networks.vectors(), eager, before))
-        restore()
-        return worst
+        try:
+            self._names = sorted(self._model.gradient_step(data, step))
+            eager = [part.clone() for part in networks.vectors()]
+            restore()
+            self.gradient_step(data)
+            return float(np.max(list(map(_apart, networks.vectors(), eager, before))))
+        finally:
+            restore()
 
 
 def _apart(mine: th.Tensor, eager: th.Tensor, before: th.Tensor) -> float:
@@ -162,15 +173,8 @@ class ReplayCompiler:
     """
 
     def __init__(self, model: Any) -> None:
-        self._model = model
+        self._compilers: Compilers[ReplayUpdate] = Compilers(model)
         self._networks: Networks | None = None
-        self._compilers: dict[tuple[str, ...], Compiler[ReplayUpdate]] = {}
-        self.given_up = False
-        reason = refuses(model)
-        if reason is not None:
-            self.given_up = True
-            if model.compile != "auto":
-                give_up(reason)
 
     def step(self, data: Any, step: int) -> Callable[[Any], Terms] | None:
         """What takes a gradient step, ``None`` while there is nothing.
@@ -178,55 +182,74 @@ class ReplayCompiler:
         :param data: its batch
         :param step: of this call of ``train()``, from 0
         """
-        if self.given_up:
-            return None
-        if self._networks is None:
-            self._networks = Networks(self._model)
-        elif not self._networks.whole:
-            self._give_up("somebody has put other tensors into the policy's parameters")
-            return None
-        parts = self._model.parts_of(step)
-        if parts not in self._compilers:
-            job = make_job(self._model, self._networks, parts, data)
-            load = partial(ReplayUpdate, self._model, self._networks, job)
-            wait = self._model.compile == "wait"
-            self._compilers[parts] = Compiler(job, load, wait)
-        update = self._compilers[parts].get(lambda made: made.error(data, step))
+        model = self._compilers.model
+        parts = model.parts_of(step)
+        reads = (getattr(model, name) for name in model.losses_read)
+        hooked = any(module._forward_hooks for module in model.policy.modules())
+        kind = (parts, data.rewards.shape, type(data), hooked, model.max_grad_norm, *reads)
+
+        def make() -> tuple[ReplayJob, Callable[[Path], ReplayUpdate]]:
+            networks = self._gathered(model)
+            job = make_job(model, networks, parts, data)
+            return job, lambda package: ReplayUpdate(
+                model, lambda: self._gathered(model), job, package
+            )
+
+        update = self._compilers.get(
+            kind, lambda: refuses(model, data, hooked), make, lambda made: made.error(data, step)
+        )
         return None if update is None else update.gradient_step
 
-    def _give_up(self, reason: str) -> None:
-        self.given_up = True
-        give_up(reason)
+    def _gathered(self, model: Any) -> Networks:
+        """The networks as they are now, which somebody may have put other tensors into."""
+        if self._networks is None or not self._networks.whole:
+            self._networks = Networks(model)
+        return self._networks
 
 
-def refuses(model: Any) -> str | None:
-    """Why a model's gradient steps cannot be compiled, ``None`` if they can."""
+def refuses(model: Any, data: Any, hooked: bool) -> str | None:
+    """Why a model's gradient steps cannot be compiled, ``None`` if they can.
+
+    :param data: a batch
+    :param hooked: whether modules of the policy have forward hooks
+    """
     if model.device.type != "cpu":
         return f"there is no compiled update for {model.device} yet"
-    if type(model).gradient_step not in SOFT:
+    base = next((cls for cls in SOFT if isinstance(model, cls)), None)
+    own = [
+        name
+        for name in RESTATED
+        if getattr(type(model), name, None) is not getattr(base, name, None)
+    ]
+    if base is None or own:
         return f"{type(model).__name__} has a gradient step of its own"
     if not isinstance(model.observation_space, spaces.Box):
         return f"observations are {model.observation_space}, not arrays"
-    if isinstance(model.replay_buffer, PrioritizedReplayBuffer):
+    if isinstance(data, PrioritizedSamples):
         return "batches of prioritized replay are weighted, and tell their errors"
     if model.use_sde or model.critic_subset is not None or "batch_size" in model.schedules:
         return "use_sde, critic_subset and schedules of batch_size are for eager steps"
+    if hooked:
+        return "the policy has forward hooks, as log_std_bounds is one"
     return _network_refuses(model)
 
 
 def _network_refuses(model: Any) -> str | None:
     if has_modes(model.policy):
         return "the policy has dropout or batch norm"
-    if any(module._forward_hooks for module in model.policy.modules()):
-        return "the policy has forward hooks, as log_std_bounds is one"
     optimizers = optimizers_of(model)
     odd = [type(optimizer) for optimizer in optimizers.values() if pure(optimizer) is None]
     if odd:
         return f"{odd[0].__name__} with these settings has no compiled form"
+    seen: set[int] = set()
     for name, optimizer in optimizers.items():
         trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
-        if name != LOG_ENT_COEF and trained != [id(p) for p in getattr(model, name).parameters()]:
-            return f"the optimizer of the {name} does not train exactly its parameters, in order"
+        own = (
+            trained if name == LOG_ENT_COEF else [id(p) for p in getattr(model, name).parameters()]
+        )
+        if trained != own or seen.intersection(own):
+            return f"the optimizer of the {name} does not train exactly parameters of its own"
+        seen.update(own)
     return None
 
 

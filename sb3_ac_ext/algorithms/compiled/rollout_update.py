@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 
-from sb3_ac_ext.algorithms.compiled.compiler import Compiler
+from sb3_ac_ext.algorithms.compiled.compiler import Compilers
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.job import twin
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
@@ -33,14 +33,18 @@ class RolloutUpdate:
     def __init__(self, model: Any, job: RolloutJob, package: Path) -> None:
         self._model, self._job = model, job
         self._run = th._inductor.aoti_load_package(str(package))
-        self._flat = FlatParameters(model.policy.optimizer, job.rule.state)
+        self._flat = self._gathered()
         self._names: list[str] = []
         self._taken = 0.0
 
-    def begin(self) -> bool:
-        """Whether the model's parameters are still those that the package changes."""
+    def _gathered(self) -> FlatParameters:
+        return FlatParameters(self._model.policy.optimizer, self._job.rule.state)
+
+    def begin(self) -> None:
+        """Take over where the model's parameters and its optimizer stand."""
+        if not self._flat.whole:
+            self._flat = self._gathered()
         self._taken = self._flat.step
-        return self._flat.whole
 
     def finish(self) -> None:
         """Tell the optimizer how many steps it has taken."""
@@ -70,18 +74,20 @@ class RolloutUpdate:
         """Distance between where a compiled step and an eager one lead from the same state, over
         the length of the eager one. The model is as it was afterwards."""
         self._flatten_rollout()
+        self.begin()
         rows = th.arange(self._job.inputs[-1][0][0])
         kept = [part.clone() for part in (self._flat.vector, *self._flat.state)]
         vector, *state = (part.clone() for part in kept)
-        self.begin()
-        self._step(vector, state, rows, coefs)
-        terms, _ = self._model.learn_from(self._samples(rows), coefs)
-        self._names = list(terms)
-        length = float((self._flat.vector - kept[0]).norm())
-        off = float((self._flat.vector - vector).norm())
-        for part, before in zip((self._flat.vector, *self._flat.state), kept, strict=True):
-            part.copy_(before)
-        self.finish()
+        try:
+            self._step(vector, state, rows, coefs)
+            terms, _ = self._model.learn_from(self._samples(rows), coefs)
+            self._names = list(terms)
+            length = float((self._flat.vector - kept[0]).norm())
+            off = float((self._flat.vector - vector).norm())
+        finally:
+            for part, before in zip((self._flat.vector, *self._flat.state), kept, strict=True):
+                part.copy_(before)
+            self.finish()
         return off / max(length, 1e-12)
 
     def _samples(self, rows: th.Tensor) -> Any:
@@ -122,6 +128,8 @@ def refuses(model: Any) -> str | None:
         return f"{type(model.rollout_buffer).__name__} is not SB3's RolloutBuffer"
     if not isinstance(model.observation_space, spaces.Box):
         return f"observations are {model.observation_space}, not arrays"
+    if any(module._forward_hooks for module in policy.modules()):
+        return "the policy has forward hooks"
     if has_modes(policy):
         return "the policy has dropout or batch norm"
     if pure(optimizer) is None:
@@ -161,14 +169,33 @@ def make_job(model: Any, coefs: Mapping[str, Any]) -> RolloutJob:
     )
 
 
-def compiler(model: Any, coefs: Mapping[str, Any]) -> Compiler[RolloutUpdate]:
-    """What compiles a model's updates.
+class RolloutCompiler:
+    """Compiled updates of a model, for the settings that it has.
 
-    :param coefs: of the objective, now
+    :param model: PPO, A2C or another with an objective
     """
-    reason = refuses(model)
-    if reason is not None:
-        quiet = model.compile == "auto"
-        return Compiler(reason, Path, wait=False, quiet=quiet)  # type: ignore[arg-type]
-    job = make_job(model, coefs)
-    return Compiler(job, partial(RolloutUpdate, model, job), wait=model.compile == "wait")
+
+    def __init__(self, model: Any) -> None:
+        self._compilers: Compilers[RolloutUpdate] = Compilers(model)
+
+    def update(self, coefs: Mapping[str, Any]) -> RolloutUpdate | None:
+        """What takes the steps of the next update, ``None`` while there is nothing.
+
+        :param coefs: of the objective, now
+        """
+        model = self._compilers.model
+        buffer = model.rollout_buffer
+        reads = (getattr(model, name) for name in model.objective_reads)
+        sizes = (buffer.buffer_size, buffer.n_envs, model.batch_size, model.max_grad_norm)
+        kind = (tuple(coefs), model.target_kl is None, *sizes, *reads)
+
+        def make() -> tuple[RolloutJob, Callable[[Path], RolloutUpdate]]:
+            job = make_job(model, coefs)
+            return job, partial(RolloutUpdate, model, job)
+
+        update = self._compilers.get(
+            kind, lambda: refuses(model), make, lambda made: made.error(coefs)
+        )
+        if update is not None:
+            update.begin()
+        return update

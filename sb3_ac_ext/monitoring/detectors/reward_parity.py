@@ -119,7 +119,7 @@ class RewardParity(Parity):
         if nearly_all or alike:
             causes = {"reward_delay": 0.85, "reward_constant": 0.3}
         elif np.ptp(zeros) < 0.1:
-            causes = {"reward_noise": 0.85, "reward_delay": 0.4}
+            causes = {"reward_noise": 0.95, "reward_delay": 0.4}
         else:
             return None
         return self._found(

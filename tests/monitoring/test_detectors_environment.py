@@ -140,6 +140,23 @@ def test_longer_episodes_in_training_are_a_failing_evaluation() -> None:
     assert causes(LengthParity(), columns) == ["episode_ends"]
 
 
+@pytest.mark.parametrize(
+    ("limits", "limited", "expected"),
+    [(20.0, 0.0, ["episode_ends"]), (19.0, 0.0, []), (20.0, 1.0, [])],
+)
+def test_training_in_which_only_time_limits_end_episodes(
+    limits: float, limited: float, expected: list[str]
+) -> None:
+    columns = {
+        "parity/length_ratio": [2.4, 2.2, 3.0],
+        "parity/length_p": [1e-6] * 3,
+        "probe/finished": [20.0] * 3,
+        "probe/limit_ends": [limits] * 3,
+        "canary/truncated_share": [limited] * 3,
+    }
+    assert causes(LengthParity(), columns) == expected
+
+
 def test_unlike_time_limits() -> None:
     def found(limited: float) -> list[str]:
         alike = [50.0] * 6

@@ -10,7 +10,7 @@ from sb3_ac_ext.monitoring.detectors.base import Detector, fresh, require
 from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 
-_AGREEMENT = "parity/action_agreement"
+_AGREEMENT, _ENOUGH = "parity/action_agreement", 16
 
 
 def newest(history: History, name: str, needed: int) -> Floats | None:
@@ -218,8 +218,9 @@ class LengthParity(Parity):
 
     A policy that improves fast plays longer, or shorter, than its last episodes: hence a large
     ratio and a small p. Longer episodes in training than in the evaluation are a failing evaluation
-    rather than missing ends; unless none ends at all, and the evaluation's end by themselves. Where
-    time limits end all of the evaluation's, and training's are all of one length, limits differ.
+    rather than missing ends; unless none ends at all, or only time limits have ended any since
+    training began, and the evaluation's end by themselves. Where time limits end all of the
+    evaluation's, and training's are all of one length, limits differ.
 
     :param ratio: of mean lengths, above 1
     :param fixed_ratio: the same where all training episodes are equally short, as no policy's are
@@ -241,7 +242,7 @@ class LengthParity(Parity):
         require(0.0 < self.alpha < 1.0, "alpha", self.alpha, "a probability in (0, 1)")
 
     def check(self, history: History) -> Finding | None:
-        return self._endless(history) or self._lengths(history)
+        return self._endless(history) or self._only_limits(history) or self._lengths(history)
 
     def _endless(self, history: History) -> Finding | None:
         if not fresh(history, "canary/length_mean"):
@@ -259,6 +260,30 @@ class LengthParity(Parity):
             ("probe/running", "canary/length_mean"),
             since=0,
             causes={"episode_ends": 0.95},
+        )
+
+    def _only_limits(self, history: History) -> Finding | None:
+        ratios = newest(history, "parity/length_ratio", self.needed + 1)
+        p_values = newest(history, "parity/length_p", self.needed + 1)
+        if ratios is None or p_values is None or (p_values > self.alpha).any():
+            return None
+        finished = history.series("probe/finished", last=1).values
+        limits = history.series("probe/limit_ends", last=1).values
+        if not len(limits) or finished[0] < _ENOUGH or limits[0] < finished[0]:
+            return None
+        evaluated = history.series("canary/truncated_share", last=len(ratios)).values
+        if (ratios < self.fixed_ratio).any() or not len(evaluated) or (evaluated > 0.9).any():
+            return None
+        return self.finding(
+            history,
+            Severity.WARNING,
+            f"only time limits have ended episodes of training, all {finished[0]:.0f}, and the "
+            "evaluation's end by themselves",
+            ratios[-1],
+            self.fixed_ratio,
+            ("parity/length_ratio", "parity/length_p", "probe/limit_ends"),
+            since=int(history.series("parity/length_ratio", last=self.needed + 1).steps[0]),
+            causes={"episode_ends": 0.9},
         )
 
     def _lengths(self, history: History) -> Finding | None:

@@ -154,7 +154,7 @@ def test_training_in_which_only_time_limits_end_episodes(
         "probe/limit_ends": [limits] * 3,
         "canary/truncated_share": [limited] * 3,
     }
-    assert causes(LengthParity(), columns) == expected
+    assert sorted(set(causes(LengthParity(), columns))) == expected
 
 
 def test_unlike_time_limits() -> None:
@@ -284,6 +284,18 @@ def test_worker_observations(values: np.ndarray, expected: str | None) -> None:
         assert found[0].worker in (1, 2)
 
 
+@pytest.mark.parametrize(("factor", "fires"), [(6.0, True), (0.15, True), (1.8, False)])
+def test_a_worker_that_is_odd_throughout_long_episodes(factor: float, fires: bool) -> None:
+    values = matrix(2, factor, n=18, close=0.2).tolist()
+
+    def found(n: int) -> bool:
+        history = table(episodes(n, 599.0), {"probe/worker_level": values[:n]})
+        return bool(findings(WorkerObservations(times=10), history))
+
+    assert found(18) is fires
+    assert not found(17), "four workers must be odd for six episodes, which are 18 snapshots"
+
+
 def episodes(n: int, length: float) -> dict[str, list[float]]:
     return {"rewards/steps": [200.0] * n, "episodes/length_mean": [length] * n}
 
@@ -355,7 +367,11 @@ def test_worker_stuck_needs_all_others_to_move() -> None:
 def actions(
     now: float, late: float, r2: float = 0.5, rough: float = 0.05, **known: float
 ) -> dict[str, Any]:
-    names = {"bare": "parity/bare_roughness", "freedom": "probe/action_freedom"}
+    names = {
+        "bare": "parity/bare_roughness",
+        "freedom": "probe/action_freedom",
+        "effect": "parity/action_effect",
+    }
     return {
         **{names[key]: [value] * 8 for key, value in known.items()},
         "probe/action_gain": [now] * 8,
@@ -382,6 +398,8 @@ def actions(
         (DeadAction(), actions(0.0, 0.0, freedom=0.9), "action_path"),
         (DeadAction(), actions(0.0, 0.0, rough=1.5), None),
         (DeadAction(), actions(0.0, 0.0, r2=0.01), None),
+        (DeadAction(), actions(0.0, 0.0, effect=1.1), None),
+        (DeadAction(), actions(0.0, 0.0, effect=0.1), "action_path"),
         (NoisyObservations(), actions(0.03, 0.0, r2=0.4, rough=1.5), "observation_noise"),
         (NoisyObservations(), actions(0.03, 0.0, r2=0.4), None),
         # a balanced pole jumps as its actions tell it to

@@ -263,8 +263,8 @@ class LengthParity(Parity):
         )
 
     def _only_limits(self, history: History) -> Finding | None:
-        ratios = newest(history, "parity/length_ratio", self.needed + 1)
-        p_values = newest(history, "parity/length_p", self.needed + 1)
+        ratios = newest(history, "parity/length_ratio", self.needed)
+        p_values = newest(history, "parity/length_p", self.needed)
         if ratios is None or p_values is None or (p_values > self.alpha).any():
             return None
         finished = history.series("probe/finished", last=1).values
@@ -282,7 +282,7 @@ class LengthParity(Parity):
             ratios[-1],
             self.fixed_ratio,
             ("parity/length_ratio", "parity/length_p", "probe/limit_ends"),
-            since=int(history.series("parity/length_ratio", last=self.needed + 1).steps[0]),
+            since=int(history.series("parity/length_ratio", last=self.needed).steps[0]),
             causes={"episode_ends": 0.9},
         )
 

@@ -94,7 +94,8 @@ class DeadAction(Detector):
     snapshots, is below ``gain``, although a linear model explains some of the rest. Environments
     whose observations answer only steps later look the same: worth a look, no proof. Nothing is
     said where actions hardly vary or follow from the observation, or where observations jump like
-    noise, which hides what actions do.
+    noise, which hides what actions do, or where those of the bare environment were compared and do
+    as much.
 
     :param gain: in R2, in (0, 1)
     :param needed: snapshots, at least 3
@@ -118,6 +119,8 @@ class DeadAction(Detector):
         if not fresh(history, "probe/action_gain") or len(now) < self.needed:
             return None
         if _uniform(history) or _follow(history) or _rough(history):
+            return None
+        if (history.series("parity/action_effect", last=1).values > 0.5).any():
             return None
         explained = float(np.median(history.series("probe/transition_r2").values))
         if max(np.median(now), np.median(late)) > self.gain or explained < 0.05:

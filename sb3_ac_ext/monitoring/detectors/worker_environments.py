@@ -72,6 +72,11 @@ class WorkerObservations(Detector):
     the level, below) all others by a Mann-Whitney test at 1e-6 with an effect of at least 0.8, and
     its median is beyond ``ratio``. Healthy workers are exchangeable, so the error rate holds.
 
+    For the level, there is a third, for long episodes: in every one of the last snapshots, 8 at
+    least, it is more than ``close`` times the largest of the others', or less than that part of the
+    least, for so many episodes that one and the same of n exchangeable workers would be the most
+    extreme in all of them with a probability of 1e-3, n^(1 - episodes), if that were all.
+
     :param ratio: above 1
     :param close: above 1
     :param times: snapshots, at least 2
@@ -92,8 +97,10 @@ class WorkerObservations(Detector):
         require(self.times >= 2, "times", self.times, "at least 2")
 
     def check(self, history: History) -> Finding | None:
-        return self._odd(history, "probe/worker_level", 0.0) or self._odd(
-            history, "probe/worker_residual", 1e-2
+        return (
+            self._odd(history, "probe/worker_level", 0.0)
+            or self._lasting(history)
+            or self._odd(history, "probe/worker_residual", 1e-2)
         )
 
     def _odd(self, history: History, name: str, floor: float) -> Finding | None:
@@ -112,17 +119,39 @@ class WorkerObservations(Detector):
         shifted = walked >= 3000.0 and self._shifted(values, worker)
         if not shifted and not self._apart(values[-self.times :], worker):
             return None
+        return self._told(history, name, worker, known[worker], steps[0])
+
+    def _lasting(self, history: History) -> Finding | None:
+        every, name = snapshots_per_episode(history), "probe/worker_level"
+        found = None if every is None else newest_matrix(history, name, 1)
+        if every is None or found is None:
+            return None
+        episodes = int(np.ceil(1.0 + np.log(1000.0) / np.log(found[1].shape[1])))
+        needed = max(8, every * episodes)
+        steps, values = newest_matrix(history, name, needed) or found
+        if len(values) < needed:
+            return None
+        medians = np.median(values, axis=0)
+        for worker in {int(np.argmax(medians)), int(np.argmin(medians))}:
+            own, others = values[:, worker], np.delete(values, worker, axis=1)
+            above = (own > self.close * others.max(axis=1)).all()
+            if above or (own * self.close < others.min(axis=1)).all():
+                ratio = float(medians[worker] / max(np.median(others), 1e-12))
+                return self._told(history, name, worker, ratio, steps[0])
+        return None
+
+    def _told(self, history: History, name: str, worker: int, ratio: float, since: int) -> Finding:
         level = name.endswith("level")
         what = "observations are" if level else "answers to actions are"
         return self.finding(
             history,
             Severity.CRITICAL,
-            f"worker {worker}'s {what} {known[worker]:.3g} times "
+            f"worker {worker}'s {what} {ratio:.3g} times "
             + ("the others' in magnitude" if level else "as far from the common model"),
-            known[worker],
+            ratio,
             self.ratio,
             (name,),
-            since=steps[0],
+            since=since,
             worker=worker,
             causes=self.causes if level else {"worker_dynamics": 0.9, "worker_observations": 0.3},
         )

@@ -65,7 +65,7 @@ class WorkerResponse(Detector):
         what = "the opposite of" if response < -self.share else f"{max(response, 0.0):.0%} of"
         return self.finding(
             history,
-            Severity.WARNING,
+            Severity.CRITICAL,
             f"actions do {what} what they do in all other workers to worker {worker}'s "
             f"observations (p {p_value:.1g})",
             response,

@@ -229,7 +229,7 @@ def test_dict_and_image_observations_without_monitor_or_spec() -> None:
 
 def test_recorder_copies_what_the_algorithm_changes_in_place() -> None:
     env = make_vec_env("CartPole-v1", n_envs=2)
-    recorder = Recorder(env, SimpleNamespace(_last_obs=None))
+    recorder = Recorder(env, SimpleNamespace(_last_obs=None, env=env))
     rewards = np.ones(2)
     step = {
         "rewards": rewards,

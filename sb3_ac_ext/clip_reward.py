@@ -9,15 +9,17 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 
 class VecClipReward(VecEnvWrapper):
-    """Clips rewards to ``[-most, most]``; returns that ``Monitor`` reports stay what was paid.
+    """Clips rewards to ``[-reward_clip, reward_clip]``.
+
+    Returns that ``Monitor`` reports stay what was paid.
 
     :param venv: to wrap
-    :param most: magnitude, positive
+    :param reward_clip: magnitude, positive
     """
 
-    def __init__(self, venv: VecEnv, most: float) -> None:
+    def __init__(self, venv: VecEnv, reward_clip: float) -> None:
         super().__init__(venv)
-        self.reward_clip = most
+        self.reward_clip = reward_clip
         self._paid = np.zeros(self.num_envs, dtype=np.float32)
 
     def reset(self) -> VecEnvObs:

@@ -9,7 +9,7 @@ import pytest
 
 from sb3_ac_ext.benchmark.faults.cases import Scenario
 from sb3_ac_ext.benchmark.learning import command, curves, solving
-from sb3_ac_ext.benchmark.learning.sides import COMPILED, EAGER, IN_BACKGROUND, SB3
+from sb3_ac_ext.benchmark.learning.sides import COMPILED, EAGER, IN_BACKGROUND, SB3, make
 from sb3_ac_ext.cli import main
 
 TINY = Scenario("a2c", "CartPole-v1", "tuned", 400, 2, False)
@@ -17,7 +17,7 @@ TINY = Scenario("a2c", "CartPole-v1", "tuned", 400, 2, False)
 
 def test_sides_have_the_same_settings() -> None:
     for task in curves.TASKS:
-        models = [side.make(task, 1) for side in (SB3, EAGER, COMPILED, IN_BACKGROUND)]
+        models = [make(side, task, 1) for side in (SB3, EAGER, COMPILED, IN_BACKGROUND)]
         assert len({sum(p.numel() for p in m.policy.parameters()) for m in models}) == 1
         assert len({m.gamma for m in models}) == 1
         assert {type(m).__module__.split(".")[0] for m in models} == {

@@ -24,19 +24,19 @@ class DropIn(BaseAlgorithm):
     the value in force, from the beginning of each update on, and is logged as ``train/<name>``.
 
     :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
-        done in another order, from a moment on that depends on the machine's speed. Off-policy
-        algorithms are so in any case, but for ``compile``.
+        done in another order. Off-policy steps are exact unless they are compiled.
     :param compile: take optimizer steps by a compiled graph. Another process builds it, while
         training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
         the same shape. A first step must agree with an eager one. ``"auto"``: in runs of which two
-        minutes are left after the first seconds, and not when ``exact``. Updates that somebody
+        minutes are left after the first seconds, and not when ``exact``. When a graph is ready
+        depends on the machine, and so do the last bits from then on. Updates that somebody
         watches through hooks of an optimizer, as DiagnosticsCallback does, are always eager.
     :param reward_clip: rewards are brought to at most this magnitude, after any normaliser, before
         the algorithm gets them; ``None`` for none
     :raises ValueError: for other values of ``compile``, and together with ``exact``; for what is no
-        schedule, a clip that is not positive, and one beside a
-        VecNormalize, from which SB3's off-policy algorithms take rewards as they were paid, or a
-        hindsight replay, which computes rewards itself
+        schedule, a clip that is not positive, and one beside a VecNormalize, from which SB3's
+        off-policy algorithms take rewards as they were paid, or a hindsight replay, which computes
+        rewards itself
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ()

@@ -7,9 +7,13 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from gymnasium import spaces
+from torch import nn
+
 from sb3_ac_ext.algorithms.compiled import cache
 from sb3_ac_ext.algorithms.compiled.background import Build
 from sb3_ac_ext.algorithms.compiled.job import Job
+from sb3_ac_ext.monitoring.neutral import has_modes
 
 TOLERANCE = 1e-4
 """Most that a step may differ from an eager one, over the length of that."""
@@ -25,12 +29,7 @@ class Compiler(Generic[Made]):
     :param wait: whether the first to ask waits for the package
     """
 
-    def __init__(
-        self,
-        job: Job,
-        load: Callable[[Path], Made],
-        wait: bool,
-    ) -> None:
+    def __init__(self, job: Job, load: Callable[[Path], Made], wait: bool) -> None:
         self._load, self._wait = load, wait
         self._build: Build | None = None
         self._made: Made | None = None
@@ -88,6 +87,23 @@ def give_up(reason: str) -> None:
     warnings.warn(f"updates are not compiled: {reason}", stacklevel=3)
 
 
+def refuses(model: Any) -> str | None:
+    """Why no step of a model can be compiled, whatever its algorithm, ``None`` if it can."""
+    if model.device.type != "cpu":
+        return f"there is no compiled update for {model.device} yet"
+    if not isinstance(model.observation_space, spaces.Box):
+        return f"observations are {model.observation_space}, not arrays"
+    if _hooked(model.policy):
+        return "the policy has forward hooks, as log_std_bounds of SAC is one"
+    if has_modes(model.policy):
+        return "the policy has dropout or batch norm"
+    return None
+
+
+def _hooked(policy: nn.Module) -> bool:
+    return any(module._forward_hooks for module in policy.modules())
+
+
 class Compilers(Generic[Made]):
     """One compiler for each kind of step that a model takes.
 
@@ -108,12 +124,13 @@ class Compilers(Generic[Made]):
         """What a kind of step is compiled to, ``None`` while, or if, it is not.
 
         :param kind: all that the step was compiled for
-        :param refused: why it cannot be, asked once
+        :param refused: why this algorithm's cannot be, asked once
         :param make: job and use of its package, asked once
         :param off: see :meth:`Compiler.get`
         """
+        kind = (kind, _hooked(self.model.policy))
         if kind not in self._known:
-            reason = refused()
+            reason = refuses(self.model) or refused()
             if reason is None:
                 self._known[kind] = Compiler(*make(), wait=self.model.compile == "wait")
             else:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch as th
 from torch import nn
@@ -12,17 +11,26 @@ Layout = Sequence[tuple[str, slice, th.Size]]
 """Name, place in a vector and shape of every parameter."""
 
 
+def spans(parameters: Iterable[th.Tensor]) -> list[slice]:
+    """Where each of them lies in a vector in which they stand one after another."""
+    found, start = [], 0
+    for parameter in parameters:
+        found.append(slice(start, start + parameter.numel()))
+        start = found[-1].stop
+    return found
+
+
 def layout_of(network: nn.Module, prefix: str = "") -> Layout:
-    """Where each of a network's parameters lies when they stand one after another.
+    """Of a network's parameters, one after another.
 
     :param prefix: of names
     """
-    found, start = [], 0
-    for name, parameter in network.named_parameters():
-        span = slice(start, start + parameter.numel())
-        found.append((f"{prefix}{name}", span, parameter.shape))
-        start = span.stop
-    return found
+    named = list(network.named_parameters())
+    places = spans(parameter for _, parameter in named)
+    return [
+        (f"{prefix}{name}", span, parameter.shape)
+        for (name, parameter), span in zip(named, places, strict=True)
+    ]
 
 
 def views(vector: th.Tensor, layout: Layout) -> dict[str, th.Tensor]:
@@ -33,11 +41,8 @@ def views(vector: th.Tensor, layout: Layout) -> dict[str, th.Tensor]:
 def flattened(parameters: Sequence[nn.Parameter]) -> th.Tensor:
     """One vector that all parameters are views of from now on."""
     vector = th.cat([p.detach().reshape(-1) for p in parameters])
-    start = 0
-    for parameter in parameters:
-        span = slice(start, start + parameter.numel())
+    for parameter, span in zip(parameters, spans(parameters), strict=True):
         parameter.data = vector[span].view(parameter.shape)
-        start = span.stop
     return vector
 
 
@@ -54,8 +59,7 @@ class FlatParameters:
     def __init__(self, optimizer: th.optim.Optimizer, state: Sequence[str]) -> None:
         self._optimizer, self._names = optimizer, tuple(state)
         self._parameters: list[nn.Parameter] = list(optimizer.param_groups[0]["params"])
-        sizes = [p.numel() * p.element_size() for p in self._parameters]
-        self._starts = [0, *accumulate(sizes[:-1])]
+        self._spans = spans(self._parameters)
         step = self.step
         self.vector = flattened(self._parameters)
         self.state = [self._gathered(name) for name in self._names]
@@ -85,8 +89,8 @@ class FlatParameters:
 
     def _tensors(self) -> Iterator[tuple[th.Tensor, int]]:
         """Everything that should be a view, and where it should lie."""
-        for parameter, start in zip(self._parameters, self._starts, strict=True):
-            state = self._optimizer.state[parameter]
+        for parameter, span in zip(self._parameters, self._spans, strict=True):
+            state, start = self._optimizer.state[parameter], span.start * parameter.element_size()
             yield parameter, self.vector.data_ptr() + start
             for name, vector in zip(self._names, self.state, strict=True):
                 yield state[name], vector.data_ptr() + start
@@ -100,9 +104,6 @@ class FlatParameters:
         return th.cat(parts)
 
     def _place(self) -> None:
-        start = 0
-        for parameter in self._parameters:
-            span = slice(start, start + parameter.numel())
+        for parameter, span in zip(self._parameters, self._spans, strict=True):
             for name, vector in zip(self._names, self.state, strict=True):
                 self._optimizer.state[parameter][name] = vector[span].view(parameter.shape)
-            start = span.stop

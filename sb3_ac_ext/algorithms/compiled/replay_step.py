@@ -21,6 +21,9 @@ from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, scaled_down
 COLUMNS = ("observations", "actions", "next_observations", "dones", "rewards", "discounts")
 """Of a batch, in the order in which a step takes them."""
 
+LOG_ENT_COEF = "log_ent_coef"
+"""Name of what the optimizer of SAC's entropy coefficient trains: a network, too."""
+
 Terms = dict[str, th.Tensor]
 Loss = Callable[[], tuple[th.Tensor, Terms]]
 
@@ -103,14 +106,14 @@ class _Step:
         self._targets = {name: next(given) for name in job.targets}
         self._tau = next(given)
         self._ent_coef = None
-        if job.soft and "log_ent_coef" not in job.rules:
+        if job.soft and LOG_ENT_COEF not in job.rules:
             self._ent_coef = next(given)
         self._noise = [next(given) for _ in range(2 if job.soft else 1)]
         self._data = SimpleNamespace(**dict(zip(COLUMNS, given, strict=True)))
         self._layouts: dict[str, Layout] = {
             name: layout_of(getattr(job.policy, name), f"policy.{name}.")
             for name in (*job.rules, *job.targets)
-            if name != "log_ent_coef"
+            if name != LOG_ENT_COEF
         }
         self._new = {name: trained.theta for name, trained in self._trained.items()}
         self._now: dict[str, th.Tensor] = {}
@@ -132,7 +135,7 @@ class _Step:
         """As ``SAC.gradient_step``."""
         model, data = self._model, self._data
         now, following = self._noise
-        learnt = self._trained.get("log_ent_coef")
+        learnt = self._trained.get(LOG_ENT_COEF)
         ent_coef = self._ent_coef if learnt is None else th.exp(learnt.theta.detach())
         assert ent_coef is not None
 
@@ -154,7 +157,7 @@ class _Step:
             def temperature(value: th.Tensor) -> tuple[th.Tensor, Terms]:
                 return losses.temperature_loss(value, aside["log_prob"], wanted), {}
 
-            terms["ent_coef_loss"], _ = self._descend_vector("log_ent_coef", temperature)
+            terms["ent_coef_loss"], _ = self._descend_vector(LOG_ENT_COEF, temperature)
         return terms
 
     def _delayed(self) -> Terms:

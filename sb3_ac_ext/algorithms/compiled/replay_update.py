@@ -8,31 +8,22 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from gymnasium import spaces
 
 from sb3_ac_ext.algorithms.compiled.compiler import Compilers
-from sb3_ac_ext.algorithms.compiled.flat import FlatParameters, flattened
 from sb3_ac_ext.algorithms.compiled.job import Shape, twin
+from sb3_ac_ext.algorithms.compiled.networks import (
+    Networks,
+    is_soft,
+    optimizers_of,
+    targets_of,
+)
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
-from sb3_ac_ext.algorithms.compiled.replay_step import ReplayJob
+from sb3_ac_ext.algorithms.compiled.replay_step import COLUMNS, LOG_ENT_COEF, ReplayJob
 from sb3_ac_ext.algorithms.sac import SAC
 from sb3_ac_ext.algorithms.td3 import DelayedActor
 from sb3_ac_ext.buffers import PrioritizedSamples
-from sb3_ac_ext.monitoring.neutral import has_modes
 
 Terms = dict[str, th.Tensor]
-
-
-LOG_ENT_COEF = "log_ent_coef"
-TARGETS_OF: dict[bool, dict[str, str]] = {
-    True: {"critic_target": "critic"},
-    False: {"critic_target": "critic", "actor_target": "actor"},
-}
-"""Target network -> the one that it follows, of SAC and of TD3."""
-
-
-SOFT: dict[type[Any], bool] = {SAC: True, DelayedActor: False}
-"""Algorithms that have a compiled form -> whether it is SAC's step, and not TD3's."""
 RESTATED = (
     "gradient_step",
     "temperature_step",
@@ -44,17 +35,12 @@ RESTATED = (
 """Methods that the compiled step does not call: a class with others of its own is left alone."""
 
 
-def is_soft(model: Any) -> bool:
-    return isinstance(model, SAC)
-
-
 def columns(model: Any, data: Any) -> list[th.Tensor]:
     """A batch as a step takes it: with a column of discounts in any case."""
     discounts = data.discounts
     if discounts is None:
         discounts = th.full_like(data.rewards, model.gamma)
-    names = ("observations", "actions", "next_observations", "dones", "rewards")
-    return [*(getattr(data, name) for name in names), discounts]
+    return [*(getattr(data, name) for name in COLUMNS if name != "discounts"), discounts]
 
 
 def _scalar(value: float) -> th.Tensor:
@@ -63,40 +49,6 @@ def _scalar(value: float) -> th.Tensor:
 
 def _shape(tensor: th.Tensor) -> Shape:
     return tuple(tensor.shape), tensor.dtype
-
-
-class Networks:
-    """A model's networks as long vectors that packages change in place.
-
-    :param model: whose parameters become views of them
-    """
-
-    def __init__(self, model: Any) -> None:
-        self.optimizers = optimizers_of(model)
-        self.trained = {
-            name: FlatParameters(optimizer, pure(optimizer).state)  # type: ignore[union-attr]
-            for name, optimizer in self.optimizers.items()
-        }
-        targets = TARGETS_OF[is_soft(model)]
-        self._first = {name: next(getattr(model, name).parameters()) for name in targets}
-        self.targets = {
-            name: flattened(list(getattr(model, name).parameters())) for name in targets
-        }
-
-    @property
-    def whole(self) -> bool:
-        """Whether all parameters are still views of these: nobody has put in others."""
-        return all(flat.whole for flat in self.trained.values()) and all(
-            self._first[name].data_ptr() == vector.data_ptr()
-            for name, vector in self.targets.items()
-        )
-
-    def vectors(self) -> list[th.Tensor]:
-        """All that a step may change."""
-        flats = self.trained.values()
-        return [part for flat in flats for part in (flat.vector, *flat.state)] + [
-            *self.targets.values()
-        ]
 
 
 class ReplayUpdate:
@@ -185,8 +137,7 @@ class ReplayCompiler:
         model = self._compilers.model
         parts = model.parts_of(step)
         reads = (getattr(model, name) for name in model.losses_read)
-        hooked = any(module._forward_hooks for module in model.policy.modules())
-        kind = (parts, data.rewards.shape, type(data), hooked, model.max_grad_norm, *reads)
+        kind = (parts, data.rewards.shape, type(data), model.max_grad_norm, *reads)
 
         def make() -> tuple[ReplayJob, Callable[[Path], ReplayUpdate]]:
             networks = self._gathered(model)
@@ -196,7 +147,7 @@ class ReplayCompiler:
             )
 
         update = self._compilers.get(
-            kind, lambda: refuses(model, data, hooked), make, lambda made: made.error(data, step)
+            kind, lambda: refuses(model, data), make, lambda made: made.error(data, step)
         )
         return None if update is None else update.gradient_step
 
@@ -207,15 +158,12 @@ class ReplayCompiler:
         return self._networks
 
 
-def refuses(model: Any, data: Any, hooked: bool) -> str | None:
-    """Why a model's gradient steps cannot be compiled, ``None`` if they can.
+def refuses(model: Any, data: Any) -> str | None:
+    """Why an off-policy model's gradient steps cannot be compiled, ``None`` if they can.
 
     :param data: a batch
-    :param hooked: whether modules of the policy have forward hooks
     """
-    if model.device.type != "cpu":
-        return f"there is no compiled update for {model.device} yet"
-    base = next((cls for cls in SOFT if isinstance(model, cls)), None)
+    base = next((cls for cls in (SAC, DelayedActor) if isinstance(model, cls)), None)
     own = [
         name
         for name in RESTATED
@@ -223,20 +171,14 @@ def refuses(model: Any, data: Any, hooked: bool) -> str | None:
     ]
     if base is None or own:
         return f"{type(model).__name__} has a gradient step of its own"
-    if not isinstance(model.observation_space, spaces.Box):
-        return f"observations are {model.observation_space}, not arrays"
     if isinstance(data, PrioritizedSamples):
         return "batches of prioritized replay are weighted, and tell their errors"
     if model.use_sde or model.critic_subset is not None or "batch_size" in model.schedules:
         return "use_sde, critic_subset and schedules of batch_size are for eager steps"
-    if hooked:
-        return "the policy has forward hooks, as log_std_bounds is one"
-    return _network_refuses(model)
+    return _optimizers_refuse(model)
 
 
-def _network_refuses(model: Any) -> str | None:
-    if has_modes(model.policy):
-        return "the policy has dropout or batch norm"
+def _optimizers_refuse(model: Any) -> str | None:
     optimizers = optimizers_of(model)
     odd = [type(optimizer) for optimizer in optimizers.values() if pure(optimizer) is None]
     if odd:
@@ -251,14 +193,6 @@ def _network_refuses(model: Any) -> str | None:
             return f"the optimizer of the {name} does not train exactly parameters of its own"
         seen.update(own)
     return None
-
-
-def optimizers_of(model: Any) -> dict[str, th.optim.Optimizer]:
-    """By the name of what they train, in the order in which a step takes them."""
-    found = {"critic": model.critic.optimizer, "actor": model.actor.optimizer}
-    if getattr(model, "ent_coef_optimizer", None) is not None:
-        found[LOG_ENT_COEF] = model.ent_coef_optimizer
-    return found
 
 
 def make_job(model: Any, networks: Networks, parts: tuple[str, ...], data: Any) -> ReplayJob:
@@ -286,7 +220,7 @@ def make_job(model: Any, networks: Networks, parts: tuple[str, ...], data: Any) 
         policy=twin(model.policy),
         inputs=tuple(inputs),
         rules=rules,  # type: ignore[arg-type]
-        targets=TARGETS_OF[soft],
+        targets=targets_of(model),
         soft=soft,
         parts=parts,
         max_grad_norm=model.max_grad_norm,

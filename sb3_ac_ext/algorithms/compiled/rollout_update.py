@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 
 from sb3_ac_ext.algorithms.compiled.compiler import Compilers
@@ -17,7 +16,6 @@ from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.job import twin
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.rollout_step import FIELDS, RolloutJob
-from sb3_ac_ext.monitoring.neutral import has_modes
 
 Terms = dict[str, th.Tensor]
 
@@ -120,18 +118,10 @@ class RolloutUpdate:
 
 
 def refuses(model: Any) -> str | None:
-    """Why a model's update cannot be compiled, ``None`` if it can."""
+    """Why an on-policy model's update cannot be compiled, ``None`` if it can."""
     policy, optimizer = model.policy, model.policy.optimizer
-    if model.device.type != "cpu":
-        return f"there is no compiled update for {model.device} yet"
     if type(model.rollout_buffer) is not RolloutBuffer:
         return f"{type(model.rollout_buffer).__name__} is not SB3's RolloutBuffer"
-    if not isinstance(model.observation_space, spaces.Box):
-        return f"observations are {model.observation_space}, not arrays"
-    if any(module._forward_hooks for module in policy.modules()):
-        return "the policy has forward hooks"
-    if has_modes(policy):
-        return "the policy has dropout or batch norm"
     if pure(optimizer) is None:
         return f"{type(optimizer).__name__} with these settings has no compiled form"
     trained = [id(p) for group in optimizer.param_groups for p in group["params"]]

@@ -16,7 +16,8 @@ from scipy.stats import t as student
 
 from sb3_ac_ext.benchmark.faults.cases import Scenario
 from sb3_ac_ext.benchmark.faults.run_case import evaluation_env, play, read_config
-from sb3_ac_ext.benchmark.learning.sides import COMPILED, EAGER, SB3, Side
+from sb3_ac_ext.benchmark.learning.sides import COMPILED, EAGER, SB3, make
+from sb3_ac_ext.benchmark.speed.works import Side
 from sb3_ac_ext.monitoring.functional import compare_samples
 
 _FINAL_SEED = 50_000
@@ -93,7 +94,7 @@ def learn(
 
 
 def _final_return(scenario: Scenario, side: Side, seed: int) -> float:
-    th.set_num_threads(1)
-    model = side.make(scenario, seed)
+    th.set_num_threads(side.threads)
+    model = make(side, scenario, seed)
     model.learn(scenario.budget)
     return mean(play(model, evaluation_env(scenario, read_config(scenario), _FINAL_SEED, 10)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 import time
@@ -13,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from sb3_ac_ext.benchmark.faults.cases import Scenario
+from sb3_ac_ext.benchmark.speed.works import Side
 
 CHECK, EPISODES, SOLVED = 5_000, 100, 475.0
 """Steps between evaluations, their episodes, and the mean return from which it is solved."""
@@ -58,7 +60,7 @@ class Race:
 def race(
     task: Scenario,
     seeds: Sequence[int],
-    sides: Sequence[Any],
+    sides: Sequence[Side],
     say: Callable[[str], None] = lambda text: None,
 ) -> Race:
     """Every side with every seed, in turn, each in a process of its own with an empty cache of
@@ -76,9 +78,7 @@ def race(
     return Race(task.name, tuple(runs))
 
 
-def _solve(task: Scenario, side: Any, seed: int) -> Solved:
-    import importlib
-
+def _solve(task: Scenario, side: Side, seed: int) -> Solved:
     start = time.perf_counter()
     importlib.import_module(side.package)
     imports = time.perf_counter() - start
@@ -87,15 +87,16 @@ def _solve(task: Scenario, side: Any, seed: int) -> Solved:
         return _timed(task, side, seed, imports)
 
 
-def _timed(task: Scenario, side: Any, seed: int, imports: float) -> Solved:
+def _timed(task: Scenario, side: Side, seed: int, imports: float) -> Solved:
     import torch as th
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.evaluation import evaluate_policy
 
     from sb3_ac_ext.benchmark.faults.run_case import evaluation_env, read_config
+    from sb3_ac_ext.benchmark.learning.sides import make
     from sb3_ac_ext.monitoring.canary_env import synchronise
 
-    th.set_num_threads(1)
+    th.set_num_threads(side.threads)
     env = evaluation_env(task, read_config(task), _EVAL_SEED, 20)
 
     class Clock(BaseCallback):
@@ -118,7 +119,7 @@ def _timed(task: Scenario, side: Any, seed: int, imports: float) -> Solved:
             return not self.done
 
     clock = Clock()
-    model = side.make(task, seed)
+    model = make(side, task, seed)
     model.learn(task.budget, callback=clock)
     env.close()
     seconds = clock.seconds if clock.done else float("inf")

@@ -24,7 +24,8 @@ def diagnose(
 
     The confidence of a cause is the noisy-or of its findings, 1 - prod(1 - weight x trust), with
     trust by severity, halved by each observation of the history that speaks against it. A cause
-    that a likely one explains loses three quarters of its confidence. What is only worth a
+    that a likely one explains, or that only stands second to explained ones, loses three quarters
+    of its confidence. What is only worth a
     note comes last; sorted by confidence weighted by the certainty of its kind of evidence.
 
     :param findings: one per alert
@@ -42,6 +43,7 @@ def diagnose(
         for cause, found in supports.items()
     }
     explained_by = _explainers(confidence, causes)
+    explained_by |= _with_their_findings(explained_by, supports)
     exact = None if history is None else held(history)
     diagnoses = []
     for cause, found in supports.items():
@@ -90,6 +92,20 @@ def _explainers(
             if value >= least and cause in causes[other].explains and found.get(other) is None
         ]
         found[cause] = max(candidates, key=lambda other: confidence[other], default=None)
+    return found
+
+
+def _with_their_findings(
+    explained_by: Mapping[str, str | None], supports: Mapping[str, Sequence[Finding]]
+) -> dict[str, str]:
+    """Causes that only stand second to explained ones: what explains these explains them too."""
+    found: dict[str, str] = {}
+    for cause, findings in supports.items():
+        leading = [max(f.causes, key=lambda c: f.causes[c]) for f in findings]
+        masters = [master for other in leading if (master := explained_by[other]) is not None]
+        alone = explained_by[cause] is None and cause not in (*leading, *masters)
+        if alone and len(masters) == len(leading):
+            found[cause] = masters[0]
     return found
 
 

@@ -72,7 +72,8 @@ def parity(
     rewards (their outermost percents aside), the error of that model on the evaluation's rewards,
     over the least error such a model can have there or in training: about 1 where only the actions
     differ, as with a cost of actions.
-    ``parity/reward_zeros``: share of zero rewards, training minus evaluation.
+    ``parity/reward_zeros``: share of zero rewards, training minus evaluation;
+    ``parity/first_reward_zeros``: the same of the first steps of episodes.
     ``parity/start_shift``: largest difference of the mean first observation of episodes, in
     standard deviations of the evaluation's; ``parity/start_spread``: ratio of their deviations,
     the one furthest from 1: no policy has a say in either.
@@ -90,6 +91,10 @@ def parity(
     """
     values: dict[str, float] = {"parity/distinct_starts": float(played.distinct_starts)}
     _rewards(taken.rewards.ravel(), played.rewards.ravel(), values, ~taken.dones.ravel())
+    first = taken.rewards[1:][taken.dones[:-1]]
+    if len(first) and len(played.rewards):
+        zeros = np.mean(first == 0.0) - np.mean(played.rewards[0] == 0.0)
+        values["parity/first_reward_zeros"] = float(zeros)
     if isinstance(view.model.action_space, spaces.Box):
         _by_action(taken, played, values)
     alike = _agreement(view, played, lengths)

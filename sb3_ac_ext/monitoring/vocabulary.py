@@ -197,6 +197,7 @@ _TABLE: dict[str, dict[str, tuple[str, str] | str]] = {
         "parity/reward_transfer": "error of rewards by actions, evaluation over training",
         "parity/return_sign": ("returns of training and evaluation away from zero", "errors"),
         "parity/reward_zeros": ("rewards that are zero, training minus evaluation", "share"),
+        "parity/first_reward_zeros": ("first rewards of episodes, the same", "share"),
         "parity/start_shift": ("mean first observation against evaluation's", "deviations"),
         "parity/start_spread": "deviation of first observations, training over evaluation",
         "parity/distinct_starts": "different first observations of as many evaluation episodes",

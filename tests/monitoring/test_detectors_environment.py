@@ -187,6 +187,24 @@ def test_episodes_that_never_end() -> None:
     assert not found([150.0] * 3, 0.0, limited=1.0)
 
 
+@pytest.mark.parametrize(
+    ("first", "zeros", "fires"),
+    [
+        ([1.0] * 3, [0.04] * 3, True),
+        ([0.0] * 3, [0.04] * 3, False),
+        ([1.0, 1.0, 0.5], [0.04] * 3, False),  # lost now and then
+        ([1.0] * 2, [0.04] * 2, False),
+        ([1.0] * 3, [1.0] * 3, False),  # all of them are lost
+    ],
+)
+def test_a_first_step_that_pays_nothing(
+    first: list[float], zeros: list[float], fires: bool
+) -> None:
+    columns = {"parity/first_reward_zeros": first, "parity/reward_zeros": zeros}
+    longer = {"parity/length_ratio": [9.0] * len(first)}  # no policy has a say in it
+    assert causes(RewardParity(), {**columns, **longer}) == ["reward_delay"] * fires
+
+
 def test_rewards_of_other_states_are_not_compared() -> None:
     columns = rewards(scale=0.0)
     assert causes(RewardParity(), columns)

@@ -234,7 +234,7 @@ def test_an_unmoved_network_at_a_usual_rate_is_saturated() -> None:
 
 @pytest.mark.parametrize(
     ("bare", "timeouts", "expected"),
-    [(0.0, 9.0, []), (2.0, 2.0, []), (3.0, 3.0, ["time_limit_handling"]), (3.0, 6.0, [])],
+    [(0.0, 9.0, []), (0.0, 0.0, []), (1.0, 1.0, ["time_limit_handling"]), (3.0, 6.0, [])],
 )
 def test_bare_timeouts(bare: float, timeouts: float, expected: list[str]) -> None:
     columns = {"probe__bare_timeouts": [bare], "probe__timeouts": [timeouts]}

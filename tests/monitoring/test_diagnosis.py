@@ -38,6 +38,17 @@ def test_a_certain_cause_explains_its_consequences_away() -> None:
         assert "explained by" in other.ruled_out[0]
 
 
+def test_what_explains_a_finding_explains_the_alternatives_that_it_named() -> None:
+    zero = finding("reward_parity", {"reward_constant": 0.95})
+    gap = finding("canary_gap", {"evaluation_mismatch": 0.6, "action_path": 0.2})
+    first, second, third = diagnose([gap, zero])
+    assert first.cause == "reward_constant" and first.severity is Severity.CRITICAL
+    assert {second.cause, third.cause} == {"evaluation_mismatch", "action_path"}
+    assert third.severity is Severity.INFO and "explained by" in third.ruled_out[0]
+    late = finding("late_action", {"action_path": 0.85})
+    assert {d.cause for d in diagnose([gap, zero, late])[:2]} == {"reward_constant", "action_path"}
+
+
 def test_an_unlikely_cause_explains_nothing() -> None:
     weak = finding("worker_rewards", {"worker_reward_scale": 0.5}, Severity.INFO)
     strong = finding("gradient_spike", {"reward_scale": 0.9})

@@ -556,3 +556,14 @@ def test_time_limits_without_what_follows_are_counted(bare: bool, normalised: bo
     values = watching.history.last.values  # type: ignore[union-attr]
     assert values["probe/timeouts"] >= 30
     assert values["probe/bare_timeouts"] == (values["probe/timeouts"] if bare else 0.0)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_the_first_steps_of_episodes_pay(late: bool) -> None:
+    env = make_vec_env("CartPole-v1", n_envs=2, seed=0)
+    env = faults.wrap("reward_delay", env) if late else env
+    canary = make_vec_env("CartPole-v1", n_envs=5, seed=9)
+    watching = watch(canary_env=canary, canary_freq=500, canary_share=1.0)
+    PPO("MlpPolicy", env, n_steps=256, seed=0, device="cpu").learn(2500, callback=watching)
+    values = watching.history.series("parity/first_reward_zeros").values
+    assert len(values) >= 2 and (values == float(late)).all()

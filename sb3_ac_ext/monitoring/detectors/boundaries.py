@@ -58,7 +58,7 @@ class BareTimeouts(_Share):
     time is learnt as a death.
     """
 
-    least: int = 3
+    least: int = 1
 
     name = "bare_timeouts"
     causes = {"time_limit_handling": 1.0}  # noqa: RUF012

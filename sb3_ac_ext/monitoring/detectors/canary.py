@@ -37,7 +37,7 @@ class CanaryGap(Detector):
     needed: int = 2
 
     name = "canary_gap"
-    causes = {"evaluation_mismatch": 0.6}  # noqa: RUF012
+    causes = {"evaluation_mismatch": 0.6, "environment_drift": 0.2, "action_path": 0.15}  # noqa: RUF012
     advice = (
         "compare the wrappers of both environments and their VecNormalize statistics; if the "
         "policy relies on its noise, evaluate with deterministic=False or anneal it"

@@ -304,7 +304,9 @@ class LengthParity(Parity):
             bound if ratios[-1] > 1.0 else 1.0 / bound,
             ("parity/length_ratio", "parity/length_p", "episodes/length_mean"),
             since=int(history.series("parity/length_ratio", last=self.needed).steps[0]),
-            causes=self.causes if ratios[-1] < 1.0 else {"evaluation_mismatch": 0.7},
+            causes=self.causes
+            if ratios[-1] < 1.0
+            else {"evaluation_mismatch": 0.7, "environment_drift": 0.2},
         )
 
 

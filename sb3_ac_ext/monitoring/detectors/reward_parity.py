@@ -61,8 +61,9 @@ class RewardParity(Parity):
             return self._judged(history)
 
     def _judged(self, history: History) -> Finding | None:
-        if elsewhere(history):
-            return None
+        late = self._late_start(history)
+        if late is not None or elsewhere(history):
+            return late
         by_action = self._paid_by_action(history)
         found = None if by_action else self._constant(history) or self._missing(history)
         found = found or self._sign(history) or self._outliers(history)
@@ -129,6 +130,22 @@ class RewardParity(Parity):
             zeros[-1],
             self.zeros,
             causes,
+        )
+
+    def _late_start(self, history: History) -> Finding | None:
+        """The first step of an episode pays nothing in training, and does in evaluation, whatever
+        the policy: rewards come late, unless the others are lost as well."""
+        first = newest(history, "parity/first_reward_zeros", self.needed + 1)
+        every = newest(history, "parity/reward_zeros", self.needed + 1)
+        if first is None or every is None or first.min() < 0.95 or every.max() > 0.95:
+            return None
+        return self._found(
+            history,
+            "the first step of every episode pays nothing in training, and does in evaluation",
+            "parity/first_reward_zeros",
+            first[-1],
+            0.95,
+            {"reward_delay": 0.9},
         )
 
     def _near_one(self, ratios: Floats, factor: float) -> bool:

@@ -100,9 +100,9 @@ class EpisodeProbe(Signal):
         if gamma * np.abs(rollout.values).mean() < _LEAST_VALUE:
             return  # there is nothing to add
         at = tuple(np.array(window.timeouts).T)
-        paid, stored = window.rewards[at], rollout.rewards[at]
+        paid, stored = np.float32(window.rewards[at]), rollout.rewards[at]
         self._timeouts += len(paid)
-        self._bare += int((np.abs(stored - paid) <= 1e-6 * np.maximum(1.0, np.abs(paid))).sum())
+        self._bare += int((np.abs(stored - paid) <= np.spacing(np.abs(paid))).sum())
 
     def _resets(self, found: BoundaryCounts, reading: Reading) -> None:
         starts = [part for part in (found.first_starts, found.last_starts) if len(part)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -12,8 +12,12 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her import HerReplayBuffer
 
 from sb3_ac_ext.algorithms.compiled.worth import long_enough
+from sb3_ac_ext.algorithms.threads import chosen_threads
 from sb3_ac_ext.clip_reward import VecClipReward
 from sb3_ac_ext.schedules import Schedule, is_schedule, make_schedule
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class DropIn(BaseAlgorithm):
@@ -89,6 +93,11 @@ class DropIn(BaseAlgorithm):
         if self.compile is False or watched or self.exact:
             return False
         return self.compile != "auto" or self._compiler is not None or long_enough(self)
+
+    def learn(self, *args: Any, **kwargs: Any) -> Self:
+        """As SB3's, with as many threads as pay (see :mod:`.threads`)."""
+        with chosen_threads(self):
+            return super().learn(*args, **kwargs)  # type: ignore[safe-super]
 
     def _setup_model(self) -> None:
         self._clip_rewards()

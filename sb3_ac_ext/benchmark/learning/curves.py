@@ -11,7 +11,6 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-import torch as th
 from scipy.stats import t as student
 
 from sb3_ac_ext.benchmark.faults.cases import Scenario
@@ -94,7 +93,7 @@ def learn(
 
 
 def _final_return(scenario: Scenario, side: Side, seed: int) -> float:
-    th.set_num_threads(side.threads)
+    side.set_threads()
     model = make(side, scenario, seed)
     model.learn(scenario.budget)
     return mean(play(model, evaluation_env(scenario, read_config(scenario), _FINAL_SEED, 10)))

@@ -88,7 +88,6 @@ def _solve(task: Scenario, side: Side, seed: int) -> Solved:
 
 
 def _timed(task: Scenario, side: Side, seed: int, imports: float) -> Solved:
-    import torch as th
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.evaluation import evaluate_policy
 
@@ -96,7 +95,7 @@ def _timed(task: Scenario, side: Side, seed: int, imports: float) -> Solved:
     from sb3_ac_ext.benchmark.learning.sides import make
     from sb3_ac_ext.monitoring.canary_env import synchronise
 
-    th.set_num_threads(side.threads)
+    side.set_threads()
     env = evaluation_env(task, read_config(task), _EVAL_SEED, 20)
 
     class Clock(BaseCallback):

@@ -63,16 +63,16 @@ class Worker:
 
 
 def _serve(pipe: Connection, work: Work, side: Side) -> None:
-    os.environ["OMP_NUM_THREADS"] = str(side.threads)
+    if side.threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(side.threads)
     with tempfile.TemporaryDirectory() as cache:
         os.environ["SB3_AC_EXT_CACHE"] = cache  # empty: the first run tells what compiling costs
         _answer(pipe, work, side)
 
 
 def _answer(pipe: Connection, work: Work, side: Side) -> None:
-    import torch as th
 
-    th.set_num_threads(side.threads)
+    side.set_threads()
     while True:
         try:
             timesteps = pipe.recv()

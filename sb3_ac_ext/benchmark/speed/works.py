@@ -15,14 +15,21 @@ class Side:
     """Who trains.
 
     :param package: that has the algorithm's class
-    :param threads: of PyTorch
+    :param threads: of PyTorch; ``None`` where the package chooses
     :param arguments: of the constructor, besides the work's
     """
 
     name: str
     package: str
-    threads: int = 1
+    threads: int | None = 1
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def set_threads(self) -> None:
+        """In this process, of which other sides know nothing."""
+        if self.threads is not None:
+            import torch as th
+
+            th.set_num_threads(self.threads)
 
     @property
     def installed(self) -> bool:
@@ -65,8 +72,8 @@ EAGER, COMPILED = "ours, eager", "ours, compiled"
 SIDES = (
     Side("SB3, 1 thread", SB3, 1),
     Side("SB3, 2 threads", SB3, 2),
-    Side(EAGER, OURS, 1, {"compile": False}),
-    Side(COMPILED, OURS, 1, {"compile": "wait"}),
+    Side(EAGER, OURS, None, {"compile": False}),
+    Side(COMPILED, OURS, None, {"compile": "wait"}),
     Side("SBX", "sbx", 2),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch as th
@@ -11,6 +12,7 @@ from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her import HerReplayBuffer
 
+from sb3_ac_ext.algorithms.compiled.products import has_bf16
 from sb3_ac_ext.algorithms.compiled.worth import long_enough
 from sb3_ac_ext.algorithms.threads import chosen_threads
 from sb3_ac_ext.clip_reward import VecClipReward
@@ -35,12 +37,15 @@ class DropIn(BaseAlgorithm):
         minutes are left after the first seconds, and not when ``exact``. When a graph is ready
         depends on the machine, and so do the last bits from then on. Updates that somebody
         watches through hooks of an optimizer, as DiagnosticsCallback does, are always eager.
+    :param bf16: compiled steps multiply large matrices (both sides at least 64) in bfloat16, while
+        weights, sums and thin layers stay in float32: faster on processors that do so themselves,
+        and less precise. On others, with a warning, and while steps are eager it changes nothing.
     :param reward_clip: rewards are brought to at most this magnitude, after any normaliser, before
         the algorithm gets them; ``None`` for none
-    :raises ValueError: for other values of ``compile``, and together with ``exact``; for what is no
-        schedule, a clip that is not positive, and one beside a VecNormalize, from which SB3's
-        off-policy algorithms take rewards as they were paid, or a hindsight replay, which computes
-        rewards itself
+    :raises ValueError: for other values of ``compile``, and together with ``exact``; for ``bf16``
+        with ``exact`` or without ``compile``; for what is no schedule, a clip that is not positive,
+        and one beside a VecNormalize, from which SB3's off-policy algorithms take rewards as they
+        were paid, or a hindsight replay, which computes rewards itself
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ()
@@ -51,22 +56,17 @@ class DropIn(BaseAlgorithm):
         *args: Any,
         exact: bool = False,
         compile: bool | Literal["auto", "wait"] = "auto",
+        bf16: bool = False,
         reward_clip: float | None = None,
         **kwargs: Any,
     ) -> None:
-        if compile not in (False, True, "auto", "wait"):
-            raise ValueError(
-                f"compile={compile!r} is not accepted: give False, True, 'auto' or 'wait'"
-            )
-        if exact and compile not in (False, "auto"):
-            raise ValueError(
-                "exact=True and compile cannot both be: compiled updates round otherwise"
-            )
+        _check_compile(compile, exact)
+        bf16 = bf16 and _has_bf16(compile, exact)
         if reward_clip is not None and not reward_clip > 0.0:
             raise ValueError(
                 f"reward_clip={reward_clip!r} is not accepted: give a positive number or None"
             )
-        self.exact, self.compile, self.reward_clip = exact, compile, reward_clip
+        self.exact, self.compile, self.bf16, self.reward_clip = exact, compile, bf16, reward_clip
         self._compiler: Any = None
         self.schedules: dict[str, Schedule] = {}
         for name in self.scheduled:
@@ -145,3 +145,20 @@ class DropIn(BaseAlgorithm):
             value = self.in_force(name, self._current_progress_remaining)
             setattr(self, name, value)
             self.logger.record(f"train/{name}", value)
+
+
+def _check_compile(compile: Any, exact: bool) -> None:
+    if compile not in (False, True, "auto", "wait"):
+        raise ValueError(f"compile={compile!r} is not accepted: give False, True, 'auto' or 'wait'")
+    if exact and compile not in (False, "auto"):
+        raise ValueError("exact=True and compile cannot both be: compiled updates round otherwise")
+
+
+def _has_bf16(compile: Any, exact: bool) -> bool:
+    """Whether ``bf16`` changes anything."""
+    if exact or compile is False:
+        raise ValueError("bf16=True is for compiled steps: not with exact=True or compile=False")
+    if not has_bf16():
+        warnings.warn("bf16=True changes nothing: this processor has no bfloat16", stacklevel=4)
+        return False
+    return True

@@ -12,7 +12,8 @@ import torch as th
 from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ac_ext import A2C, DDPG, PPO, SAC, TD3, DiagnosticsCallback, PrioritizedReplayBuffer
-from sb3_ac_ext.algorithms.compiled import background, cache, replay_update, worth
+from sb3_ac_ext.algorithms import drop_in
+from sb3_ac_ext.algorithms.compiled import background, cache, products, replay_update, worth
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.replay_update import ReplayUpdate
@@ -124,6 +125,46 @@ def test_gradient_steps_are_those_of_the_eager_path(cls: Any, settings: dict[str
         for index, state in one.items():
             assert float(other[index]["step"]) == float(state["step"])
             assert th.allclose(other[index]["exp_avg"], state["exp_avg"], rtol=1e-2, atol=1e-5)
+
+
+@pytest.mark.skipif(not products.has_bf16(), reason="this processor has no bfloat16")
+@pytest.mark.parametrize(
+    ("cls", "action", "settings"),
+    [
+        (SAC, "box", {**OFF_POLICY, "learning_starts": 55}),
+        pytest.param(PPO, "discrete", SETTINGS, marks=pytest.mark.slow),
+    ],
+)
+def test_products_in_bfloat16_are_nearly_those_in_float32(
+    cls: Any, action: str, settings: dict[str, Any]
+) -> None:
+    def trained(**more: Any) -> Any:
+        own = {**settings, "policy_kwargs": {"net_arch": [64, 64]}, **more}
+        return cls("MlpPolicy", env(action), device="cpu", **own)
+
+    start = weights(trained())
+    full, half = (trained(compile="wait", bf16=bf16).learn(60) for bf16 in (False, True))
+    assert is_compiled(full) and is_compiled(half) and half.bf16
+    moved = (weights(full) - start).norm()
+    assert 1e-4 * moved < (weights(half) - weights(full)).norm() < 0.3 * moved
+
+
+def test_thin_layers_stay_in_float32() -> None:
+    thin, square = th.nn.Linear(8, 128), th.nn.Linear(128, 128)
+    rows = th.randn(16, 8)
+    plain = thin(rows), square(thin(rows))
+    with products.products(True):
+        rounded = thin(rows), square(thin(rows))
+        assert th.equal(rounded[0], plain[0])
+        off = float((rounded[1] - plain[1]).detach().norm() / plain[1].norm())
+        assert 1e-4 < off < 1e-2 and rounded[1].dtype is th.float32
+    assert th.equal(square(thin(rows)), plain[1])
+
+
+def test_without_bfloat16_there_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drop_in, "has_bf16", lambda: False)
+    with pytest.warns(UserWarning, match="bf16=True changes nothing"):
+        assert not PPO("MlpPolicy", env(), bf16=True, device="cpu", **SETTINGS).bf16
 
 
 def test_compiled_gradient_steps_give_way_and_go_on(tmp_path: Path) -> None:
@@ -294,7 +335,15 @@ def test_by_default_runs_are_compiled_that_are_long_enough(
         assert list(compiler(**odd)._compilers._known.values()) == [None], "and nothing is said"
 
 
-@pytest.mark.parametrize("arguments", [{"compile": "always"}, {"compile": True, "exact": True}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"compile": "always"},
+        {"compile": True, "exact": True},
+        {"bf16": True, "exact": True},
+        {"bf16": True, "compile": False},
+    ],
+)
 def test_wrong_arguments(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="compile"):
         PPO("MlpPolicy", env(), **arguments)

@@ -10,6 +10,7 @@ import cloudpickle
 import torch as th
 
 from sb3_ac_ext.algorithms.compiled.job import Job
+from sb3_ac_ext.algorithms.compiled.products import products
 
 
 def build(job: Job, package: Path) -> None:
@@ -25,7 +26,8 @@ def build(job: Job, package: Path) -> None:
         parameter.requires_grad_(False)
     inputs = tuple(_example(shape, dtype) for shape, dtype in job.inputs)
     step = job.make_step()
-    graph = make_fx(lambda *tensors: step(*tensors))(*inputs)
+    with products(job.bf16):
+        graph = make_fx(lambda *tensors: step(*tensors))(*inputs)
     exported = th.export.export(graph, inputs)
     draft = package.with_name(f"{package.stem}.{os.getpid()}.pt2")
     try:

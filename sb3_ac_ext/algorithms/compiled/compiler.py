@@ -15,8 +15,9 @@ from sb3_ac_ext.algorithms.compiled.background import Build
 from sb3_ac_ext.algorithms.compiled.job import Job
 from sb3_ac_ext.monitoring.neutral import has_modes
 
-TOLERANCE = 1e-4
-"""Most that a step may differ from an eager one, over the length of that."""
+TOLERANCE, TOLERANCE_BF16 = 1e-4, 0.05
+"""Most that a step may differ from an eager one, over the length of that: in float32, and where
+sums in another order are rounded to the eight bits of bfloat16."""
 
 Made = TypeVar("Made")
 
@@ -31,6 +32,7 @@ class Compiler(Generic[Made]):
 
     def __init__(self, job: Job, load: Callable[[Path], Made], wait: bool) -> None:
         self._load, self._wait = load, wait
+        self._tolerance = TOLERANCE_BF16 if job.bf16 else TOLERANCE
         self._build: Build | None = None
         self._made: Made | None = None
         self.given_up = False
@@ -56,7 +58,7 @@ class Compiler(Generic[Made]):
         except Exception as error:  # a package that was cut short, or of another machine
             self._discard(f"{self._package} cannot be used: {error}")
             return None
-        if not apart <= TOLERANCE:
+        if not apart <= self._tolerance:
             self._discard(f"a compiled step differs from an eager one by {apart:.1g} of its length")
             return None
         return made

@@ -23,12 +23,14 @@ class Job(ABC):
     :param reads: attributes of the model that they read, with their values
     :param policy: its parameters are inputs of the step, the rest of it is built in
     :param inputs: shape and type of every input, in order
+    :param bf16: whether large products are in bfloat16
     """
 
     algorithm: type[Any]
     reads: Mapping[str, Any]
     policy: nn.Module
     inputs: tuple[Shape, ...]
+    bf16: bool
 
     @abstractmethod
     def make_step(self) -> Callable[..., th.Tensor]:
@@ -47,7 +49,7 @@ class Job(ABC):
             repr((policy.observation_space, policy.action_space, policy.normalize_images)),
             repr(type(getattr(policy, "action_dist", None))),
             repr(sorted(self.reads.items())),
-            repr(self.inputs),
+            repr((self.inputs, self.bf16)),
             repr(self.settings()),
             *(text for cls in classes for text in _sources(cls)),
             *(file.read_text(encoding="utf-8") for file in sorted(_OURS.rglob("*.py"))),

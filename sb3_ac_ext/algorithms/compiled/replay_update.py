@@ -18,6 +18,7 @@ from sb3_ac_ext.algorithms.compiled.networks import (
     targets_of,
 )
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
+from sb3_ac_ext.algorithms.compiled.products import products
 from sb3_ac_ext.algorithms.compiled.replay_step import COLUMNS, LOG_ENT_COEF, ReplayJob
 from sb3_ac_ext.algorithms.sac import SAC
 from sb3_ac_ext.algorithms.td3 import DelayedActor
@@ -104,7 +105,8 @@ class ReplayUpdate:
             th.set_rng_state(seed)
 
         try:
-            self._names = sorted(self._model.gradient_step(data, step))
+            with products(self._job.bf16):
+                self._names = sorted(self._model.gradient_step(data, step))
             eager = [part.clone() for part in networks.vectors()]
             restore()
             self.gradient_step(data)
@@ -137,7 +139,7 @@ class ReplayCompiler:
         model = self._compilers.model
         parts = model.parts_of(step)
         reads = (getattr(model, name) for name in model.losses_read)
-        kind = (parts, data.rewards.shape, type(data), model.max_grad_norm, *reads)
+        kind = (parts, data.rewards.shape, type(data), model.max_grad_norm, model.bf16, *reads)
 
         def make() -> tuple[ReplayJob, Callable[[Path], ReplayUpdate]]:
             networks = self._gathered(model)
@@ -217,6 +219,7 @@ def make_job(model: Any, networks: Networks, parts: tuple[str, ...], data: Any) 
     return ReplayJob(
         algorithm=type(model),
         reads={name: getattr(model, name) for name in model.losses_read},
+        bf16=model.bf16,
         policy=twin(model.policy),
         inputs=tuple(inputs),
         rules=rules,  # type: ignore[arg-type]

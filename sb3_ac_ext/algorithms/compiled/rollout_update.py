@@ -15,6 +15,7 @@ from sb3_ac_ext.algorithms.compiled.compiler import Compilers
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.job import twin
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
+from sb3_ac_ext.algorithms.compiled.products import products
 from sb3_ac_ext.algorithms.compiled.rollout_step import FIELDS, RolloutJob
 
 Terms = dict[str, th.Tensor]
@@ -78,7 +79,8 @@ class RolloutUpdate:
         vector, *state = (part.clone() for part in kept)
         try:
             self._step(vector, state, rows, coefs)
-            terms, _ = self._model.learn_from(self._samples(rows), coefs)
+            with products(self._job.bf16):
+                terms, _ = self._model.learn_from(self._samples(rows), coefs)
             self._names = list(terms)
             length = float((self._flat.vector - kept[0]).norm())
             off = float((self._flat.vector - vector).norm())
@@ -143,6 +145,7 @@ def make_job(model: Any, coefs: Mapping[str, Any]) -> RolloutJob:
     return RolloutJob(
         algorithm=type(model),
         reads={name: getattr(model, name) for name in model.objective_reads},
+        bf16=model.bf16,
         policy=twin(policy),
         rule=rule,
         max_grad_norm=float(model.max_grad_norm),
@@ -177,7 +180,7 @@ class RolloutCompiler:
         buffer = model.rollout_buffer
         reads = (getattr(model, name) for name in model.objective_reads)
         sizes = (buffer.buffer_size, buffer.n_envs, model.batch_size, model.max_grad_norm)
-        kind = (tuple(coefs), model.target_kl is None, *sizes, *reads)
+        kind = (tuple(coefs), model.target_kl is None, model.bf16, *sizes, *reads)
 
         def make() -> tuple[RolloutJob, Callable[[Path], RolloutUpdate]]:
             job = make_job(model, coefs)

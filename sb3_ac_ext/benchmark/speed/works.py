@@ -36,12 +36,27 @@ class Side:
         return importlib.util.find_spec(self.package) is not None
 
 
+OURS = "sb3_ac_ext"
+SB3 = "stable_baselines3"
+EAGER, COMPILED = "ours, eager", "ours, compiled"
+SIDES = (
+    Side("SB3, 1 thread", SB3, 1),
+    Side("SB3, 2 threads", SB3, 2),
+    Side(EAGER, OURS, None, {"compile": False}),
+    Side(COMPILED, OURS, None, {"compile": "wait"}),
+    Side("SBX", "sbx", 2),
+)
+HALF = Side("ours, compiled, bf16", OURS, None, {"compile": "wait", "bf16": True})
+WITH_HALF = tuple(HALF if side.package == OURS else side for side in SIDES if side.name != EAGER)
+
+
 @dataclass(frozen=True)
 class Work:
     """
     :param algo: name of the class
     :param timesteps: of one timed run
     :param arguments: of every side's constructor
+    :param sides: who does it, where their package is installed
     :param targets: least ratio of this package to SB3 at its best number of threads, and to SBX;
         least share of the limit; ``None`` for no target
     """
@@ -53,6 +68,7 @@ class Work:
     timesteps: int
     arguments: Mapping[str, Any]
     targets: tuple[float | None, float | None, float | None]
+    sides: tuple[Side, ...] = SIDES
 
     def make(self, side: Side) -> Any:
         """The side's model in an environment of its own."""
@@ -66,17 +82,6 @@ class Work:
         return cls("MlpPolicy", env, seed=0, **arguments)
 
 
-OURS = "sb3_ac_ext"
-SB3 = "stable_baselines3"
-EAGER, COMPILED = "ours, eager", "ours, compiled"
-SIDES = (
-    Side("SB3, 1 thread", SB3, 1),
-    Side("SB3, 2 threads", SB3, 2),
-    Side(EAGER, OURS, None, {"compile": False}),
-    Side(COMPILED, OURS, None, {"compile": "wait"}),
-    Side("SBX", "sbx", 2),
-)
-
 _LARGE = {"policy_kwargs": {"net_arch": [256, 256]}, "learning_starts": 100}
 WORKS = (
     Work(
@@ -86,6 +91,10 @@ WORKS = (
     Work("PPO, Pendulum-v1 x 4, defaults", "PPO", "Pendulum-v1", 4, 16_384, {}, (4.0, 2.5, None)),
     Work("A2C, CartPole-v1 x 8, defaults", "A2C", "CartPole-v1", 8, 20_000, {}, (4.0, None, 0.7)),
     Work("SAC, Pendulum-v1, 256x256", "SAC", "Pendulum-v1", 1, 800, _LARGE, (2.1, 1.2, 0.8)),
+    Work(
+        "SAC, Pendulum-v1, 256x256, bf16", "SAC", "Pendulum-v1", 1, 800, _LARGE, (2.8, 1.5, None),
+        WITH_HALF,
+    ),
     Work("TD3, Pendulum-v1, 256x256", "TD3", "Pendulum-v1", 1, 800, _LARGE, (1.7, 1.2, 0.75)),
 )  # fmt: skip
 
@@ -125,4 +134,4 @@ def varied(work: Work, what: str) -> list[Work]:
 def sides_of(work: Work) -> list[Side]:
     """Those that have the algorithm."""
     lacking = {"sbx"} if work.algo == "A2C" else set()
-    return [side for side in SIDES if side.installed and side.package not in lacking]
+    return [side for side in work.sides if side.installed and side.package not in lacking]

@@ -18,6 +18,10 @@ ARGUMENTS = {
     "roll_back.py": ["--timesteps", "40000"],
     "single_monitors.py": ["6000"],
     "zoo_callback.yml": [],
+    "zoo_drop_in.py": [
+        *("--algo", "ppo", "--env", "CartPole-v1", "-n", "4096", "-f", "zoo", "--device", "cpu"),
+        *("-params", "ent_coef:'lin_0.01'"),
+    ],
 }
 SAYS = {
     "broken_environments.py": "DeafCart-v0 with sac",
@@ -28,6 +32,7 @@ SAYS = {
     "roll_back.py": "with actions the run recovered",
     "single_monitors.py": "KL between old and new policy was above 0.1",
     "zoo_callback.yml": "Verdict: healthy",
+    "zoo_drop_in.py": "ent_coef             | 0.00",  # Stable-Baselines3's PPO logs none
 }
 
 

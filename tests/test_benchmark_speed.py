@@ -1,15 +1,17 @@
 """The speed benchmark times what it says, and takes its ratios round by round."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from stable_baselines3 import A2C, PPO, SAC, TD3
 
-from sb3_ac_ext.benchmark.speed import limit, measure, works
+from sb3_ac_ext.benchmark.speed import command, limit, measure, works
 from sb3_ac_ext.benchmark.speed.measure import Measured, Speed
 from sb3_ac_ext.benchmark.speed.plot import write_plot
+from sb3_ac_ext.benchmark.speed.profile import PARTS, Stopwatch, profile
 from sb3_ac_ext.cli import main
 
 
@@ -17,7 +19,7 @@ def test_every_side_trains_networks_of_the_same_size() -> None:
     for work in works.WORKS:
         sides = [side for side in works.sides_of(work) if side.package != "sbx"]
         sizes = {sum(p.numel() for p in work.make(side).policy.parameters()) for side in sides}
-        assert len(sizes) == 1 and {"SB3, 1 thread", "ours, eager"} < {s.name for s in sides}
+        assert len(sizes) == 1 and {works.SB3, works.OURS} == {s.package for s in sides}
         assert any("compile" in side.arguments for side in sides)
 
 
@@ -105,3 +107,36 @@ def test_plot(tmp_path: Path) -> None:
     write_plot([Measured("a work", 400, 1000.0, (None, None, None), (eager,))], tmp_path / "x.html")
     text = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert "a work" in text and works.EAGER in text and "plotly" in text
+
+
+def test_parts_of_a_profile_leave_out_what_is_inside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 3.0, 6.0, 10.0, 15.0, 21.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(now))
+    watch = Stopwatch()
+    inner = watch.timed("gradients", lambda: None)
+    with watch.part("the rest"):
+        watch.timed("losses", inner)()
+    assert watch.seconds == {
+        "the rest": 1.0 + 2.0 + 5.0 + 6.0,
+        "losses": 3.0 + 5.0,
+        "gradients": 4.0,
+    }
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_profile_knows_every_part(number: int) -> None:
+    work = replace(works.WORKS[number], timesteps=300)
+    for side in works.SIDES[:3:2]:  # SB3 and ours, eager
+        found = profile(work, side)
+        trained = {"environment", "rollouts besides", "batches", "losses", "gradients", "optimizer"}
+        assert all(found.parts[part] > 0.0 for part in trained)
+        assert set(found.parts) == set(PARTS) and (found.acting is None) == (work.algo == "SAC")
+
+
+def test_the_profile_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "PROFILED", works.SIDES[:3:2])
+    assert main(["benchmark", "profile", "--algo", "a2c", "--timesteps", "200"]) == 0
+    printed = capsys.readouterr().out
+    assert "A2C, CartPole-v1 x 8" in printed and "ours, eager" in printed and "acting" in printed

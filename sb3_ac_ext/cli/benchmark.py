@@ -31,6 +31,11 @@ def add_parser(subparsers: Any) -> None:
     speed.add_argument("--plot", metavar="FILE", help="HTML file with bars")
     speed.add_argument("--json", action="store_true", help="print one JSON document")
     speed.set_defaults(run=_run_speed)
+    profile = kinds.add_parser("profile", help="where the time of a step goes, SB3's and ours")
+    profile.add_argument("--algo", nargs="+", choices=("ppo", "a2c", "sac", "td3"), default=None)
+    profile.add_argument("--timesteps", type=_positive, default=None, help="of a run, for a trial")
+    profile.add_argument("--json", action="store_true", help="print one JSON document")
+    profile.set_defaults(run=_run_profile)
     _add_learning(kinds)
     replay = kinds.add_parser("replay", help="cost of a prioritized batch over a uniform one")
     replay.add_argument("--transitions", type=_positive, default=1_000_000, help="(default 1e6)")
@@ -62,6 +67,12 @@ def _add_learning(kinds: Any) -> None:
     for parser in (learning, solve):
         parser.add_argument("--seeds", type=_positive, default=5, help="how many (default 5)")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _run_profile(args: argparse.Namespace) -> int:
+    from sb3_ac_ext.benchmark.speed.command import run_profile
+
+    return run_profile(args)
 
 
 def _run_learning(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``sb3-ac benchmark speed``: measure, print a table per work, or one JSON document."""
+"""``sb3-ac benchmark speed`` and ``profile``: print a table per work, or a JSON document."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from sb3_ac_ext.benchmark.speed import works
 from sb3_ac_ext.benchmark.speed.measure import Measured, Speed, measure
 from sb3_ac_ext.benchmark.speed.plot import write_plot
+from sb3_ac_ext.benchmark.speed.profile import PARTS, PROFILED, Profile, profile
 from sb3_ac_ext.benchmark.speed.works import COMPILED, EAGER, SB3
 
 
@@ -37,6 +38,38 @@ def run(args: argparse.Namespace) -> int:
     for result in () if args.json else results:
         _print_table(result)
     return 0
+
+
+def run_profile(args: argparse.Namespace) -> int:
+    """
+    :param args: with ``algo``, ``timesteps`` and ``json``
+    :return: 0
+    """
+    chosen = [w for w in works.WORKS if args.algo is None or w.algo.lower() in args.algo]
+    first = {work.algo: work for work in reversed(chosen)}
+    found = [
+        [profile(work, side, args.timesteps) for side in PROFILED]
+        for work in reversed(first.values())
+    ]
+    if args.json:
+        print(json.dumps([one.to_json() for group in found for one in group], indent=2))
+    for group in () if args.json else found:
+        _print_profile(group)
+    return 0
+
+
+def _print_profile(profiles: list[Profile]) -> None:
+    title = f"{profiles[0].work}: microseconds per step, one thread"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("part")
+    for one in profiles:
+        table.add_column(one.side, justify="right")
+    for part in PARTS:
+        table.add_row(part, *(f"{one.parts[part]:,.1f}" for one in profiles))
+    table.add_row("all", *(f"{sum(one.parts.values()):,.1f}" for one in profiles))
+    if profiles[0].acting is not None:
+        table.add_row("acting on 8 observations", *(f"{one.acting:,.0f}" for one in profiles))
+    Console().print(table)
 
 
 def _break_even(result: Measured, side: Speed) -> str:

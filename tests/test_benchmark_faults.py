@@ -18,7 +18,13 @@ import pytest
 from sb3_ac_ext.benchmark.faults import fixtures, grid, peers, plan, words
 from sb3_ac_ext.benchmark.faults.cases import Case, Scenario, Subject, chosen_scenarios
 from sb3_ac_ext.benchmark.faults.export import document
-from sb3_ac_ext.benchmark.faults.judge import NO_HISTORY, Judged, judge_folder, replayed
+from sb3_ac_ext.benchmark.faults.judge import (
+    NO_HISTORY,
+    Judged,
+    judge_folder,
+    judge_result,
+    replayed,
+)
 from sb3_ac_ext.benchmark.faults.page import render_page
 from sb3_ac_ext.benchmark.faults.records import (
     HISTORY,
@@ -312,6 +318,34 @@ def test_a_benign_fault_that_costs_return_is_listed_and_not_moved() -> None:
     [part] = summarise(runs, Split(), ["all"])
     assert part.surprises == ("change in ppo-CartPole-v1-small",)
     assert part.faults[0].kind == "benign" and part.recognised[0].found.n == 0
+
+
+def test_what_a_fault_that_never_acted_did_need_not_be_found() -> None:
+    runs = [replace(one, idle=one.result.case.seed == 0) for one in some_judged()]
+    [part] = summarise(runs, Split(), ["all"])
+    rows = {row.label: row for row in part.recognised}
+    assert rows["harmful and defects"].found.n == 4 and rows["never acted"].found.n == 2
+    assert {row.kind for row in part.faults} == {"harmful", "defect", "benign"}
+    assert {row.label: row for row in part.alarms}["benign faults"].critical.n == 3
+    [part] = summarise([replace(one, idle=True) for one in runs], Split(), ["all"])
+    assert {row.kind for row in part.faults} == {"never acted", "benign"}
+
+
+def test_a_fault_has_not_acted_where_training_is_that_without_it(tmp_path: Path) -> None:
+    def recorded(fault: str | None, value: float, canary: float) -> Result:
+        one = judged(fault, 0).result
+        values = {"policy/kl": value, "a/nan": math.nan, "canary/return_mean": canary, "time/x": 1}
+        shots = [Snapshot(10 * i, 1.0, {**values, "time/x": value}) for i in range(1, 4)]
+        write_history(tmp_path / f"{one.case.slug}{HISTORY}", History(RunInfo("PPO"), shots))
+        return one
+
+    recorded(None, 0.5, 1.0)
+    assert judge_result(tmp_path, recorded("idle", 0.5, 2.0)).idle
+    assert not judge_result(tmp_path, recorded("busy", 0.6, 1.0)).idle
+    elsewhere = recorded("elsewhere", 0.5, 2.0)
+    assert elsewhere.truth is not None
+    elsewhere = replace(elsewhere, truth=replace(elsewhere.truth, component="evaluation"))
+    assert not judge_result(tmp_path, elsewhere).idle
 
 
 # files

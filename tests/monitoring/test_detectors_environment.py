@@ -22,6 +22,7 @@ from sb3_ac_ext.monitoring.detectors import (
     OldReset,
     RewardParity,
     StartParity,
+    WaveringActions,
     WorkerObservations,
     WorkerResponse,
     WorkerStuck,
@@ -155,6 +156,42 @@ def test_training_in_which_only_time_limits_end_episodes(
         "canary/truncated_share": [limited] * 3,
     }
     assert sorted(set(causes(LengthParity(), columns))) == expected
+
+
+def test_few_episodes_that_only_limits_end_are_judged_over_more_evaluations() -> None:
+    def found(n: int) -> list[str]:
+        columns = {
+            "parity/length_ratio": [2.0] * n,
+            "parity/length_p": [1e-3] * n,
+            "probe/finished": [20.0] * n,
+            "probe/limit_ends": [20.0] * n,
+            "canary/truncated_share": [0.3] * n,
+        }
+        return causes(LengthParity(), columns)
+
+    assert found(4) == ["episode_ends"] and not found(3)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "fires"),
+    [([0.2] * 6, True), ([0.2] * 5, False), ([0.5, *[0.2] * 6], False), ([0.45] * 6, False)],
+)
+def test_episodes_that_have_been_shorter_all_the_time(ratios: list[float], fires: bool) -> None:
+    columns = {"parity/length_ratio": ratios, "parity/length_p": [1e-6] * len(ratios)}
+    assert causes(LengthParity(), columns) == ["episode_ends"] * fires
+
+
+@pytest.mark.parametrize(
+    ("cosines", "fires"),
+    [
+        ([0.98, 0.99, -0.98, 0.99, 0.97, -0.9, 0.99], True),
+        ([0.98, 0.99, -0.98, 0.99, 0.97, 0.98, 0.99], False),  # the world has changed once
+        ([0.5, 0.4, -0.98, 0.6, 0.2, -0.9, 0.3], False),
+    ],
+)
+def test_actions_that_waver(cosines: list[float], fires: bool) -> None:
+    found = causes(WaveringActions(), {"probe/action_effect": cosines})
+    assert set(found) == ({"action_path"} if fires else set())
 
 
 def test_unlike_time_limits() -> None:
@@ -520,6 +557,9 @@ def test_clipped_actions_from_the_beginning() -> None:
         (WorkerResponse, {"alpha": 0.0}),
         (WorkerResponse, {"needed": 2}),
         (EnvironmentShift, {"steady": 0.0}),
+        (WaveringActions, {"turned": 0.1}),
+        (WaveringActions, {"steady": 1.0}),
+        (LengthParity, {"lasting_ratio": 1.0}),
         (EnvironmentShift, {"alpha": 0.0}),
         (ActionAgreement, {"turned": 0.5}),
         (ActionAgreement, {"unlike": 0.0}),

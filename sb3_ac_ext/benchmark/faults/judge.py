@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sb3_ac_ext.benchmark.faults.records import HISTORY, Result, Truth, read_history, results
 from sb3_ac_ext.monitoring.detectors import default_detectors
@@ -30,6 +32,7 @@ class Judged:
     :param detector: which detector raised that one
     :param causes: names, the most likely first
     :param detectors: those with a finding that is at least a warning
+    :param idle: whether training went as it does without the fault, which has not acted then
     """
 
     result: Result
@@ -38,6 +41,7 @@ class Judged:
     detector: str = ""
     causes: tuple[str, ...] = ()
     detectors: tuple[str, ...] = ()
+    idle: bool = False
 
     @property
     def alarmed(self) -> bool:
@@ -111,7 +115,8 @@ def judge_result(folder: Path, result: Result) -> Judged:
     path = folder / f"{result.case.slug}{HISTORY}"
     if not path.exists():
         return Judged(result, NO_HISTORY)
-    verdict, alarms = replayed(read_history(path))
+    history = read_history(path)
+    verdict, alarms = replayed(history)
     alarms = [alarm for alarm in alarms if alarm.step >= result.onset]
     return Judged(
         result=result,
@@ -120,7 +125,35 @@ def judge_result(folder: Path, result: Result) -> Judged:
         detector=alarms[0].finding.detector if alarms else "",
         causes=tuple(diagnosis.cause for diagnosis in verdict.diagnoses),
         detectors=tuple(dict.fromkeys(alarm.finding.detector for alarm in alarms)),
+        idle=_in_training(result) and _idle(history, folder / f"{_clean(result)}{HISTORY}"),
     )
+
+
+def _in_training(result: Result) -> bool:
+    """Whether a fault of the run would act on training."""
+    return result.truth is not None and result.truth.component != "evaluation"
+
+
+def _clean(result: Result) -> str:
+    return replace(result.case, fault=None, severity=None).slug
+
+
+def _idle(history: History, clean: Path) -> bool:
+    """Whether all that a run has in common with the clean one of the same seed is the same to the
+    last bit. When the canary plays depends on the clock, and what it tells on how often it has."""
+    if not clean.exists():
+        return False
+    others = {snapshot.step: snapshot.values for snapshot in read_history(clean)}
+    for snapshot in history:
+        other = others.get(snapshot.step)
+        if other is None:
+            return False
+        names = snapshot.values.keys() & other.keys()
+        both = [name for name in names if not name.startswith(("time/", "canary/", "parity/"))]
+        mine, theirs = ([values[name] for name in both] for values in (snapshot.values, other))
+        if not both or not np.array_equal(mine, theirs, equal_nan=True):
+            return False
+    return len(history) > 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from sb3_ac_ext.benchmark.faults.split import Split
 from sb3_ac_ext.benchmark.faults.statistics import Harm, Rate, harm, quartiles, rate
 
 HARMFUL, DEFECT, UNHARMED, BENIGN = "harmful", "defect", "no measured harm", "benign"
-CLASSES = (HARMFUL, DEFECT, UNHARMED, BENIGN)
+IDLE = "never acted"
+CLASSES = (HARMFUL, DEFECT, UNHARMED, BENIGN, IDLE)
 MUST_BE_FOUND = (HARMFUL, DEFECT)
 
 Row = tuple[float, ...]
@@ -71,6 +72,9 @@ class PeerRow:
 @dataclass(frozen=True)
 class FaultRow:
     """One fault in one scenario.
+
+    Where it never acted (no time limit came that it could mishandle) in any run, it is told so;
+    runs in which it did not need not be found.
 
     :param kind: what it turned out to be, one of :data:`CLASSES`
     :param expected: what its registration says
@@ -182,6 +186,13 @@ def kind_of(expected: str, measured: Harm | None) -> str:
     return DEFECT if expected == DEFECT else UNHARMED
 
 
+def _kind(runs: Sequence[Judged], measured: Harm | None) -> str:
+    """What a fault is in runs of it: what can be found in none of them need not be."""
+    assert runs[0].result.truth is not None
+    kind = kind_of(runs[0].result.truth.kind, measured)
+    return IDLE if kind != BENIGN and all(one.idle for one in runs) else kind
+
+
 def _part(
     name: str,
     judged: Sequence[Judged],
@@ -194,7 +205,7 @@ def _part(
     for one in judged:
         if one.result.truth is not None:
             key = group(one.result.case)
-            kinds[kind_of(one.result.truth.kind, harms[key])].append(one)
+            kinds[_kind([one], harms[key])].append(one)
             groups.setdefault(key, []).append(one)
     must = [one for kind in MUST_BE_FOUND for one in kinds[kind]]
     rows = tuple(
@@ -223,7 +234,7 @@ def _key(item: tuple[Group, Sequence[Judged]]) -> tuple[str, str, float]:
 
 def _recognised(kinds: Mapping[str, Sequence[Judged]], must: Sequence[Judged]) -> Iterable[Found]:
     yield recognised("harmful and defects", must)
-    for kind in (HARMFUL, DEFECT, UNHARMED):
+    for kind in (HARMFUL, DEFECT, UNHARMED, IDLE):
         yield recognised(kind, kinds[kind])
     for component, found in _by(must, lambda one: one.result.truth.component).items():  # type: ignore[union-attr]
         yield recognised(f"in {component}", found)
@@ -293,7 +304,7 @@ def _fault_row(key: Group, runs: Sequence[Judged], measured: Harm | None) -> Fau
         component=truth.component,
         cause=truth.cause,
         scenario=scenario,
-        kind=kind_of(truth.kind, measured),
+        kind=_kind(runs, measured),
         expected=truth.kind,
         harm=measured,
         result=recognised(fault, runs),

@@ -173,7 +173,7 @@ ENVIRONMENT: dict[str, Cause] = {
         "check what terminated and truncated mean in step(), and that TimeLimit wraps the "
         "environment",
         2,
-        (*DYNAMICS, "evaluation_mismatch", "reward_noise", "reward_constant"),
+        (*DYNAMICS, "evaluation_mismatch", "reward_noise", "reward_constant", "action_path"),
     ),
     "reset_broken": Cause(
         "reset() does not begin a new episode: it returns the old state",

@@ -20,6 +20,7 @@ from sb3_ac_ext.monitoring.detectors.direction import (
     PolicyImprovement,
     Untrained,
 )
+from sb3_ac_ext.monitoring.detectors.drift import EnvironmentShift, WaveringActions
 from sb3_ac_ext.monitoring.detectors.entropy import EntropyCollapse, EntropyStuck
 from sb3_ac_ext.monitoring.detectors.explained_variance import LowExplainedVariance
 from sb3_ac_ext.monitoring.detectors.exploration import (
@@ -33,12 +34,12 @@ from sb3_ac_ext.monitoring.detectors.finite import NonFinite
 from sb3_ac_ext.monitoring.detectors.gradients import GradientSpike
 from sb3_ac_ext.monitoring.detectors.invariants import Invariant, exact_invariants
 from sb3_ac_ext.monitoring.detectors.kl import LargeKL
+from sb3_ac_ext.monitoring.detectors.lengths import LengthParity
 from sb3_ac_ext.monitoring.detectors.networks import NetworkState
 from sb3_ac_ext.monitoring.detectors.observations import DeadObservations, ObservationScale
 from sb3_ac_ext.monitoring.detectors.parity import (
     ActionAgreement,
     ActionParity,
-    LengthParity,
     StartParity,
 )
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth, TiedCritics
@@ -48,7 +49,6 @@ from sb3_ac_ext.monitoring.detectors.settings import OddSetting, settings_detect
 from sb3_ac_ext.monitoring.detectors.stalled import FewUpdates, TinyUpdates
 from sb3_ac_ext.monitoring.detectors.transitions import (
     DeadAction,
-    EnvironmentShift,
     LateAction,
     LateReward,
     NoisyObservations,
@@ -107,6 +107,7 @@ __all__ = [
     "TinyUpdates",
     "TruncatedEarly",
     "Untrained",
+    "WaveringActions",
     "WorkerObservations",
     "WorkerResponse",
     "WorkerRewards",
@@ -146,6 +147,7 @@ def default_detectors() -> list[Detector]:
         NoisyObservations(),
         LateReward(),
         EnvironmentShift(),
+        WaveringActions(),
         RewardParity(),
         ActionParity(),
         ActionAgreement(),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sb3_ac_ext.monitoring.detectors.base import fresh, require
-from sb3_ac_ext.monitoring.detectors.parity import Parity, elsewhere, newest
+from sb3_ac_ext.monitoring.detectors.lengths import elsewhere
+from sb3_ac_ext.monitoring.detectors.parity import Parity, newest
 from sb3_ac_ext.monitoring.history import Floats, History
 from sb3_ac_ext.monitoring.records import Finding, Severity
 

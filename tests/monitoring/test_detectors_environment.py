@@ -209,6 +209,29 @@ def test_unlike_time_limits() -> None:
     assert found(1.0)[-1] == "evaluation_mismatch" and not found(0.9)
 
 
+@pytest.mark.parametrize(
+    ("evaluated", "limits", "fires"),
+    [
+        ([20.0] * 5, 9.0, True),
+        ([20.0, 20.0, 20.0, 20.0, 21.0], 9.0, False),
+        ([50.0] * 5, 9.0, False),
+        ([20.0] * 5, 8.0, False),
+    ],
+)
+def test_limits_of_two_lengths_need_no_statistics(
+    evaluated: list[float], limits: float, fires: bool
+) -> None:
+    columns = {
+        "canary/length_mean": evaluated,
+        "canary/truncated_share": [1.0] * 5,
+        "episodes/length_min": [50.0] * 5,
+        "episodes/length_max": [50.0] * 5,
+        "probe/finished": [9.0] * 5,
+        "probe/limit_ends": [limits] * 5,
+    }
+    assert causes(LengthParity(), columns) == ["evaluation_mismatch"] * fires
+
+
 def test_episodes_that_never_end() -> None:
     def found(running: list[float], finished: float, limited: float = 0.0) -> list[str]:
         columns = {

@@ -30,7 +30,7 @@ class LowExplainedVariance(Detector):
     :raises ValueError: for values out of range
     """
 
-    low: float = -0.2
+    low: float = -0.3
     after: float = 0.2
     needed: int = 5
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sb3_ac_ext.monitoring.detectors.base import fresh, require
 from sb3_ac_ext.monitoring.detectors.parity import Parity, newest
 from sb3_ac_ext.monitoring.history import Floats, History
@@ -70,7 +72,12 @@ class LengthParity(Parity):
         require(0.0 < self.alpha < 1.0, "alpha", self.alpha, "a probability in (0, 1)")
 
     def check(self, history: History) -> Finding | None:
-        return self._endless(history) or self._only_limits(history) or self._lengths(history)
+        return (
+            self._endless(history)
+            or self._only_limits(history)
+            or self._unlike_limits(history)
+            or self._lengths(history)
+        )
 
     def _endless(self, history: History) -> Finding | None:
         if not fresh(history, "canary/length_mean"):
@@ -113,6 +120,32 @@ class LengthParity(Parity):
             ("parity/length_ratio", "parity/length_p", "probe/limit_ends"),
             since=int(history.series("parity/length_ratio", last=len(ratios)).steps[0]),
             causes={"episode_ends": 0.9},
+        )
+
+    def _unlike_limits(self, history: History) -> Finding | None:
+        """Limits end all episodes on both sides, and each side's at a length of its own: there is
+        no chance in that."""
+        evaluated = newest(history, "canary/length_mean", self.needed)
+        finished = history.series("probe/finished", last=1).values
+        limits = history.series("probe/limit_ends", last=1).values
+        if evaluated is None or not len(limits) or not _all_of_one_length(history):
+            return None
+        if not _limited(history) or limits[0] < finished[0] or np.ptp(evaluated) > 0.0:
+            return None
+        length = history.series("episodes/length_max", last=1)
+        ratio = float(length.values[0] / evaluated[-1])
+        if 1.0 / self.fixed_ratio <= ratio <= self.fixed_ratio:
+            return None
+        return self.finding(
+            history,
+            Severity.WARNING,
+            f"time limits end training's episodes after {length.values[0]:.0f} steps, the "
+            f"evaluation's after {evaluated[-1]:.0f}",
+            ratio,
+            self.fixed_ratio,
+            ("episodes/length_max", "canary/length_mean"),
+            since=0,
+            causes={"evaluation_mismatch": 0.8, "episode_ends": 0.4},
         )
 
     def _unlike(self, history: History, needed: int, alpha: float) -> Floats | None:

@@ -71,6 +71,13 @@ def test_command_prints_tables_targets_and_json(
     assert len(result["sides"]) == 3 and result["sides"][2]["peak_memory"] > 50.0
 
 
+def test_a_table_needs_no_eager_side(capsys: pytest.CaptureFixture[str]) -> None:
+    sides = tuple(Speed(side.name, side.package, (100.0,), 1.0) for side in works.WITH_HALF)
+    command.print_table(Measured("work", 10, 1000.0, (2.8, None, None), sides))
+    printed = capsys.readouterr().out
+    assert "ours, compiled, bf16" in printed and "over SB3: 1.00, target 2.80 missed" in printed
+
+
 def test_a_side_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     from sb3_ac_ext.benchmark.speed.worker import Worker
 

@@ -232,6 +232,26 @@ def test_limits_of_two_lengths_need_no_statistics(
     assert causes(LengthParity(), columns) == ["evaluation_mismatch"] * fires
 
 
+@pytest.mark.parametrize(
+    ("evaluated", "lengths", "fires"),
+    [
+        ([12.0, 24.0, 15.0], 1.0, True),
+        ([9.0, 11.0, 15.0], 1.0, False),
+        ([12.0, 24.0, 15.0], 2.0, False),
+    ],
+)
+def test_training_that_cuts_episodes_off(
+    evaluated: list[float], lengths: float, fires: bool
+) -> None:
+    columns = {
+        "canary/length_mean": evaluated,
+        "episodes/length_max": [10.0] * 3,
+        "probe/early_truncated": [16.0] * 3,
+        "probe/early_lengths": [lengths] * 3,
+    }
+    assert set(causes(LengthParity(), columns)) == ({"episode_ends"} if fires else set())
+
+
 def test_episodes_that_never_end() -> None:
     def found(running: list[float], finished: float, limited: float = 0.0) -> list[str]:
         columns = {

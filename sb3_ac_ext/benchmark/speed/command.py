@@ -31,12 +31,12 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             print(f"{work.name}: {args.rounds} rounds ...", flush=True)
         results.append(measure(work, args.rounds, args.timesteps))
+        if not args.json:
+            print_table(results[-1])
     if args.plot:
         write_plot(results, Path(args.plot))
     if args.json:
         print(json.dumps([result.to_json() for result in results], indent=2))
-    for result in () if args.json else results:
-        _print_table(result)
     return 0
 
 
@@ -74,14 +74,15 @@ def _print_profile(profiles: list[Profile]) -> None:
 
 def _break_even(result: Measured, side: Speed) -> str:
     """In steps, of a side that compiles, against ours that does not."""
-    eager = next(s for s in result.sides if s.side == EAGER)
-    if side.side != COMPILED:
+    eager = next((s for s in result.sides if s.side == EAGER), None)
+    if side.side != COMPILED or eager is None:
         return ""
     steps = result.break_even(side, eager)
     return "never" if steps is None else f"{steps:,.0f}"
 
 
-def _print_table(result: Measured) -> None:
+def print_table(result: Measured) -> None:
+    """One work's sides, and whether its targets are kept."""
     table = Table(title=result.work, title_justify="left", box=SIMPLE_HEAD)
     for heading in ("side", "steps/s", "range", "x SB3", "limit", "MiB", "break-even"):
         table.add_column(heading, justify="left" if heading == "side" else "right", no_wrap=True)

@@ -76,6 +76,7 @@ class LengthParity(Parity):
             self._endless(history)
             or self._only_limits(history)
             or self._unlike_limits(history)
+            or self._cut_short(history)
             or self._lengths(history)
         )
 
@@ -146,6 +147,30 @@ class LengthParity(Parity):
             ("episodes/length_max", "canary/length_mean"),
             since=0,
             causes={"evaluation_mismatch": 0.8, "episode_ends": 0.4},
+        )
+
+    def _cut_short(self, history: History) -> Finding | None:
+        """Training cuts episodes off, always after as many steps, and the evaluation has gone on
+        beyond that."""
+        early = history.series("probe/early_truncated", last=1).values
+        lengths = history.series("probe/early_lengths", last=1).values
+        longest = history.series("episodes/length_max").values
+        evaluated = history.series("canary/length_mean")
+        if not fresh(history, "canary/length_mean") or not len(early) or not len(longest):
+            return None
+        beyond = evaluated.values > self.fixed_ratio * longest.max()
+        if early[0] < _ENOUGH or lengths[0] != 1.0 or beyond.sum() < self.needed:
+            return None
+        return self.finding(
+            history,
+            Severity.WARNING,
+            f"training cuts episodes off after {longest.max():.0f} steps, {early[0]:.0f} so far; the "
+            f"evaluation's have lasted {evaluated.values.max():.0f}",
+            float(evaluated.values.max() / longest.max()),
+            self.fixed_ratio,
+            ("probe/early_truncated", "episodes/length_max", "canary/length_mean"),
+            since=0,
+            causes={"episode_ends": 0.9, "evaluation_mismatch": 0.4},
         )
 
     def _unlike(self, history: History, needed: int, alpha: float) -> Floats | None:

@@ -83,8 +83,8 @@ def _break_even(result: Measured, side: Speed) -> str:
 
 def print_table(result: Measured) -> None:
     """One work's sides, and whether its targets are kept."""
-    table = Table(title=result.work, title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("side", "steps/s", "range", "x SB3", "limit", "MiB", "break-even"):
+    table = Table(title=result.work, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("side", "steps/s", "range", "x SB3", "limit", "MiB", "pays from"):
         table.add_column(heading, justify="left" if heading == "side" else "right", no_wrap=True)
     for side in result.sides:
         low, high = min(side.steps_per_second), max(side.steps_per_second)

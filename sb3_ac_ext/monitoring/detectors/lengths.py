@@ -164,8 +164,8 @@ class LengthParity(Parity):
         return self.finding(
             history,
             Severity.WARNING,
-            f"training cuts episodes off after {longest.max():.0f} steps, {early[0]:.0f} so far, and "
-            f"the evaluation's have lasted {evaluated.values.max():.0f}",
+            f"training cuts episodes off after {longest.max():.0f} steps, {early[0]:.0f} so far, "
+            f"and the evaluation's have lasted {evaluated.values.max():.0f}",
             float(evaluated.values.max() / longest.max()),
             self.fixed_ratio,
             ("probe/early_truncated", "episodes/length_max", "canary/length_mean"),

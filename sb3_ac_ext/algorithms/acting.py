@@ -7,6 +7,7 @@ Random numbers come from PyTorch's generator in the order in which its distribut
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -82,16 +83,17 @@ class NumpyActor:
 
     def values(self, observations: npt.NDArray[Any]) -> Floats:
         """:return: shape (n,)"""
-        return self._value(_flat(observations)).ravel()
+        return self._value(flat(observations)).ravel()
 
     def __call__(self, observations: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Floats, Floats]:
         """
         :param observations: shape (n, ...)
         :return: actions, values (n, 1), log-probabilities (n,)
+        :raises ValueError: for a policy that is not finite, as SB3's distributions do
         """
-        x = _flat(observations)
+        x = flat(observations)
         sample = _categorical if self._discrete else self._gaussian
-        actions, log_prob = sample(self._policy(x))
+        actions, log_prob = sample(finite(self._policy(x)))
         return actions, self._value(x), log_prob
 
     def _gaussian(self, mean: Floats) -> tuple[Floats, Floats]:
@@ -113,7 +115,17 @@ def _categorical(logits: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
     return actions, log_prob
 
 
-def _flat(observations: npt.NDArray[Any]) -> Floats:
+def finite(outputs: Floats) -> Floats:
+    """:raises ValueError: unless the policy's outputs are"""
+    if not math.isfinite(outputs.sum()):
+        raise ValueError(
+            "the policy's outputs are not finite: its weights or observations hold NaN or infinity"
+        )
+    return outputs
+
+
+def flat(observations: npt.NDArray[Any]) -> Floats:
+    """Observations as rows of float32."""
     return observations.reshape(len(observations), -1).astype(np.float32, copy=False)
 
 

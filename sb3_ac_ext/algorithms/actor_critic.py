@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch as th
 from torch import nn
 
 from sb3_ac_ext.algorithms.critic import CriticSettings
+from sb3_ac_ext.algorithms.exploring_actor import ExploringActor, exploring_actor
 from sb3_ac_ext.algorithms.off_policy import OffPolicyUpdate
 
 
@@ -29,6 +32,8 @@ class ActorCriticUpdate(CriticSettings, OffPolicyUpdate):
 
     critic_target: Any
 
+    _explorer: ExploringActor | None = None
+
     def __init__(
         self,
         *args: Any,
@@ -43,6 +48,20 @@ class ActorCriticUpdate(CriticSettings, OffPolicyUpdate):
         self.max_grad_norm = max_grad_norm
         self.critic_subset = critic_subset
         super().__init__(*args, **kwargs)
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """As SB3's, up to rounding; a plain actor explores in NumPy."""
+        if self.exact or self.num_timesteps < learning_starts:
+            return super()._sample_action(learning_starts, action_noise, n_envs)
+        self._explorer = exploring_actor(self.policy, self._explorer)
+        if self._explorer is None:
+            return super()._sample_action(learning_starts, action_noise, n_envs)
+        scaled = self._explorer(np.asarray(self._last_obs))
+        if action_noise is not None:
+            scaled = np.clip(scaled + action_noise(), -1.0, 1.0)
+        return self.policy.unscale_action(scaled), scaled
 
     def critic_groups(self) -> list[dict[str, Any]]:
         groups: list[dict[str, Any]] = self.critic.optimizer.param_groups

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+HELPERS = ("_compiler", "_explorer")
+"""Attributes that are made anew from a model, and are no part of it."""
+
+
 class DropIn(BaseAlgorithm):
     """Stands before a class of Stable-Baselines3, and takes its arguments.
 
@@ -30,7 +34,7 @@ class DropIn(BaseAlgorithm):
     the value in force, from the beginning of each update on, and is logged as ``train/<name>``.
 
     :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
-        done in another order. Off-policy steps are exact unless they are compiled.
+        done in another order: in rollouts of small policies, and by compiled steps.
     :param compile: take optimizer steps by a compiled graph. Another process builds it, while
         training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
         the same shape. A first step must agree with an eager one. ``"auto"``: in runs of which two
@@ -81,11 +85,12 @@ class DropIn(BaseAlgorithm):
         super().__init__(*args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies: a compiler is not copied, a copy gets its own."""
-        return {**self.__dict__, "_compiler": None}
+        """For copies: what reads this model's memory is not copied, a copy gets its own."""
+        own = {name: None for name in HELPERS if name in self.__dict__}
+        return {**self.__dict__, **own}
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_compiler"]
+        return [*super()._excluded_save_params(), *HELPERS]
 
     def compiles(self, *optimizers: th.optim.Optimizer) -> bool:
         """Whether these optimizers' next steps are to be compiled ones, once there are such."""

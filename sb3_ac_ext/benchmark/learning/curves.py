@@ -28,7 +28,7 @@ def _tuned(algo: str, env_id: str, budget: int, n_envs: int, continuous: bool) -
 
 
 TASKS = (
-    _tuned("ppo", "CartPole-v1", 30_000, 8, continuous=False),
+    _tuned("ppo", "CartPole-v1", 100_000, 8, continuous=False),
     _tuned("a2c", "CartPole-v1", 60_000, 8, continuous=False),
     _tuned("ppo", "Acrobot-v1", 100_000, 16, continuous=False),
     _tuned("ppo", "Pendulum-v1", 100_000, 4, continuous=True),

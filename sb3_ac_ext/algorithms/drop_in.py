@@ -12,7 +12,7 @@ from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her import HerReplayBuffer
 
-from sb3_ac_ext.algorithms.compiled.products import has_bf16
+from sb3_ac_ext.algorithms.compiled.processor import has_bf16
 from sb3_ac_ext.algorithms.compiled.worth import long_enough
 from sb3_ac_ext.algorithms.threads import chosen_threads
 from sb3_ac_ext.clip_reward import VecClipReward

@@ -25,8 +25,8 @@ def diagnose(
     The confidence of a cause is the noisy-or of its findings, 1 - prod(1 - weight x trust), with
     trust by severity, halved by each observation of the history that speaks against it. A cause
     that a likely one explains, or that only stands second to explained ones, loses three quarters
-    of its confidence. What is only worth a
-    note comes last; sorted by confidence weighted by the certainty of its kind of evidence.
+    of its confidence. What is only worth a note comes last; sorted by confidence weighted by the
+    certainty of its kind of evidence.
 
     :param findings: one per alert
     :param history: that they were found in; without it nothing speaks against a cause
@@ -101,7 +101,7 @@ def _with_their_findings(
     """Causes that only stand second to explained ones: what explains these explains them too."""
     found: dict[str, str] = {}
     for cause, findings in supports.items():
-        leading = [max(f.causes, key=lambda c: f.causes[c]) for f in findings]
+        leading = [finding.leading_cause for finding in findings]
         masters = [master for other in leading if (master := explained_by[other]) is not None]
         alone = explained_by[cause] is None and cause not in (*leading, *masters)
         if alone and len(masters) == len(leading):

@@ -136,6 +136,11 @@ class Finding:
         """Two findings with the same key are the same alert at two moments."""
         return self.detector, self.worker
 
+    @property
+    def leading_cause(self) -> str:
+        """The cause that it points to most; there must be one."""
+        return max(self.causes, key=lambda cause: self.causes[cause])
+
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)
         data.update(

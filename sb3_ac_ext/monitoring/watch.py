@@ -60,14 +60,10 @@ def _covers(alert: Finding, finding: Finding) -> bool:
     """Whether people who got the alert need not be told of the finding."""
     if alert.severity < finding.severity or not alert.causes or not finding.causes:
         return False
-    known, new = _main_cause(alert), _main_cause(finding)
+    known, new = alert.leading_cause, finding.leading_cause
     if new in CAUSES[known].explains:
         return True
     return known == new and alert.worker == finding.worker
-
-
-def _main_cause(finding: Finding) -> str:
-    return max(finding.causes, key=lambda cause: finding.causes[cause])
 
 
 def judge(history: History, detectors: Sequence[Detector] | None = None) -> Verdict:

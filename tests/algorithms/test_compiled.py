@@ -13,7 +13,14 @@ from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ac_ext import A2C, DDPG, PPO, SAC, TD3, DiagnosticsCallback, PrioritizedReplayBuffer
 from sb3_ac_ext.algorithms import drop_in
-from sb3_ac_ext.algorithms.compiled import background, cache, products, replay_update, worth
+from sb3_ac_ext.algorithms.compiled import (
+    background,
+    cache,
+    processor,
+    products,
+    replay_update,
+    worth,
+)
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.replay_update import ReplayUpdate
@@ -127,7 +134,7 @@ def test_gradient_steps_are_those_of_the_eager_path(cls: Any, settings: dict[str
             assert th.allclose(other[index]["exp_avg"], state["exp_avg"], rtol=1e-2, atol=1e-5)
 
 
-@pytest.mark.skipif(not products.has_bf16(), reason="this processor has no bfloat16")
+@pytest.mark.skipif(not processor.has_bf16(), reason="this processor has no bfloat16")
 @pytest.mark.parametrize(
     ("cls", "action", "settings"),
     [

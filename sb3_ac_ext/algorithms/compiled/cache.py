@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch as th
 
+from sb3_ac_ext.algorithms.compiled import processor
 from sb3_ac_ext.algorithms.compiled.job import Job
 
 FOLDER = "SB3_AC_EXT_CACHE"
@@ -30,17 +31,10 @@ def package_of(job: Job) -> Path:
         platform.machine(),
         platform.system(),
         th.__version__,
-        *_instructions(),
+        th.backends.cpu.get_cpu_capability(),
+        processor.features(),  # packages are compiled for this one
         str(th.get_num_threads()),
         *job.about(),
     ]
     key = hashlib.sha256("\n".join(about).encode()).hexdigest()[:32]
     return folder() / f"{key}.pt2"
-
-
-def _instructions() -> list[str]:
-    """What the processor can do: packages are compiled for this one."""
-    flags = Path("/proc/cpuinfo")
-    known = flags.read_text(errors="replace") if flags.exists() else platform.processor()
-    lines = [line for line in known.splitlines() if line.startswith(("flags", "Features"))]
-    return [th.backends.cpu.get_cpu_capability(), *(lines[:1] or [known])]

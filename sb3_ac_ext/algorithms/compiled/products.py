@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from unittest.mock import patch
 
 import torch as th
@@ -31,10 +29,3 @@ def _rounded(input: th.Tensor, weight: th.Tensor, bias: th.Tensor | None = None)
         return _linear(input, weight, bias)
     product = _linear(input.bfloat16(), weight.bfloat16()).float()
     return product if bias is None else product + bias
-
-
-def has_bf16() -> bool:
-    """Whether this processor multiplies in bfloat16 itself; what only emulates it is slower."""
-    flags = Path("/proc/cpuinfo")
-    known = flags.read_text(errors="replace") if flags.exists() else platform.processor()
-    return any(name in known.split() for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -22,10 +22,9 @@ def run(args: argparse.Namespace) -> int:
     :param args: with ``rounds``, ``algo``, ``timesteps``, ``vary``, ``plot`` and ``json``
     :return: 0; a missed target is printed, not an error
     """
-    chosen = [w for w in works.WORKS if args.algo is None or w.algo.lower() in args.algo]
+    chosen = _chosen(args.algo)
     if args.vary is not None:
-        first = {work.algo: work for work in reversed(chosen)}
-        chosen = [one for work in first.values() for one in works.varied(work, args.vary)]
+        chosen = [one for work in _first(chosen) for one in works.varied(work, args.vary)]
     results = []
     for work in chosen:
         if not args.json:
@@ -45,17 +44,27 @@ def run_profile(args: argparse.Namespace) -> int:
     :param args: with ``algo``, ``timesteps`` and ``json``
     :return: 0
     """
-    chosen = [w for w in works.WORKS if args.algo is None or w.algo.lower() in args.algo]
-    first = {work.algo: work for work in reversed(chosen)}
     found = [
         [profile(work, side, args.timesteps) for side in PROFILED]
-        for work in reversed(first.values())
+        for work in _first(_chosen(args.algo))
     ]
     if args.json:
         print(json.dumps([one.to_json() for group in found for one in group], indent=2))
     for group in () if args.json else found:
         _print_profile(group)
     return 0
+
+
+def _chosen(algos: list[str] | None) -> list[works.Work]:
+    return [w for w in works.WORKS if algos is None or w.algo.lower() in algos]
+
+
+def _first(chosen: list[works.Work]) -> list[works.Work]:
+    """Of each algorithm's works the first."""
+    found: dict[str, works.Work] = {}
+    for work in chosen:
+        found.setdefault(work.algo, work)
+    return [*found.values()]
 
 
 def _print_profile(profiles: list[Profile]) -> None:

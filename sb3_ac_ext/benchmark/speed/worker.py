@@ -71,7 +71,6 @@ def _serve(pipe: Connection, work: Work, side: Side) -> None:
 
 
 def _answer(pipe: Connection, work: Work, side: Side) -> None:
-
     side.set_threads()
     while True:
         try:

@@ -191,8 +191,8 @@ def test_parts_of_the_split() -> None:
     assert parts(Case(TINY, 2, "a")) == parts(Case(other, 1, "a")) == {"all"}
     assert parts(Case(TINY, 1)) == {"tuning", "all"} and parts(Case(other, 1)) == {"all"}
     assert parts(Case(TINY, 2)) == {"held-out", "all"}
-    assert parts(Case(TINY, 7, "a")) == parts(Case(TINY, 7)) == {"earlier", "all"}
-    assert parts(Case(TINY, 13, "a")) == parts(Case(TINY, 13)) == {"fresh", "all"}
+    assert parts(Case(TINY, 13, "a")) == parts(Case(TINY, 13)) == {"earlier", "all"}
+    assert parts(Case(TINY, 16, "a")) == parts(Case(TINY, 16)) == {"fresh", "all"}
     assert Split.from_json(json.loads(json.dumps(split.to_json()))) == split
     with pytest.raises(ValueError, match="unknown split 'half'"):
         split.contains("half", Case(TINY, 1))

@@ -28,7 +28,7 @@ from sb3_ac_ext.benchmark.faults.cases import Case, digest
 
 PARTS = ("tuning", "held-out", "strictly-held-out", "earlier", "fresh", "all")
 KINDS = ("faults", "scenarios", "seeds")
-ROUNDS = ((6, 7, 8), (9, 10, 11), (12, 13, 14))
+ROUNDS = ((6, 7, 8), (9, 10, 11), (12, 13, 14), (15, 16, 17))
 """Seeds of the rounds of fresh runs, each read once."""
 FRESH = ROUNDS[-1]
 """Seeds of the newest round. Once it has been read, the next reading needs another."""

@@ -1,0 +1,235 @@
+"""The state of an object and of all that it holds, read and put back into another of its make.
+
+Whoever goes on with a run builds everything anew, as it was built at the beginning; what has
+changed since is then written into these objects in place. So nothing has to be pickled: numbers,
+text, arrays, tensors and generators are state, and functions, files and the like are there anyway.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import types
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch as th
+from gymnasium.envs.registration import EnvSpec
+
+from sb3_ac_ext.checkpoints.codec import CannotEncode, copied
+from sb3_ac_ext.checkpoints.generators import GENERATORS, generator_state, set_generator
+
+Node = dict[str, Any]
+
+_SKIPPED: tuple[type, ...] = (
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.ModuleType,
+    io.IOBase,
+    logging.Logger,
+    threading.Thread,
+    th.distributions.Distribution,
+    th.nn.Parameter,  # known to its module
+    EnvSpec,
+    th.device,
+    th.dtype,
+    np.dtype,
+)
+# rebuilt, made on demand for showing, or the way back up
+_SKIPPED_NAMES = frozenset(
+    (
+        *("spec", "metadata", "class_attributes", "episode_log_record"),
+        *("mujoco_renderer", "screen", "surf", "surface", "clock", "viewer", "renderer", "window"),
+        *("locals", "globals", "parent", "t_start", "start_time"),
+    )
+)
+_CONTAINERS = (list, tuple, deque)
+_MAPPINGS = (dict, OrderedDict, defaultdict)
+
+
+class Special(Protocol):
+    """How the state of some class is read and put back."""
+
+    def handles(self, value: Any) -> bool: ...
+
+    def capture(self, value: Any, capture: Capture, path: str) -> Any: ...
+
+    def restore(self, content: Any, value: Any, restore: Restore, path: str) -> None: ...
+
+
+class Capture:
+    """
+    :param specials: by name, asked in order before an object is looked into
+    :param text: whether attributes that are text are state; where they are names of files, they
+        are those of whoever goes on
+    """
+
+    def __init__(self, specials: Mapping[str, Special], text: bool = True) -> None:
+        self._specials = specials
+        self._text = text
+        self._seen: dict[int, Any] = {}
+        self.opaque: list[str] = []
+        """Where something is whose state cannot be read, and its class."""
+
+    def leave_out(self, value: Any) -> None:
+        """Whoever holds this object holds no state of it."""
+        self._seen[id(value)] = value
+
+    def node(self, value: Any, path: str) -> Node:
+        """
+        :param value: anything
+        :param path: where it is, for messages
+        :return: its state: plain, and independent of the value
+        """
+        try:
+            return {"value": copied(value)}
+        except CannotEncode:
+            pass
+        if isinstance(value, _SKIPPED):
+            return {"skipped": None}
+        if id(value) in self._seen:
+            return {"known": None}
+        self._seen[id(value)] = value
+        if isinstance(value, GENERATORS):
+            return {"generator": generator_state(value)}
+        for name, special in self._specials.items():
+            if special.handles(value):
+                return {name: special.capture(value, self, path)}
+        if type(value) in _MAPPINGS:
+            return {
+                "mapping": [[copied(k), self.node(v, f"{path}[{k!r}]")] for k, v in value.items()]
+            }
+        if isinstance(value, _CONTAINERS):
+            return {"items": [self.node(part, f"{path}[{i}]") for i, part in enumerate(value)]}
+        return self._object(value, path)
+
+    def attributes(self, value: Any, path: str, without: frozenset[str] = frozenset()) -> Node:
+        """The state of what an object's attributes hold.
+
+        :param without: names that are left out
+        """
+        out = _SKIPPED_NAMES | without
+        return {
+            name: self.node(part, f"{path}.{name}")
+            for name, part in list(vars(value).items())
+            if name not in out and (self._text or not isinstance(part, str))
+        }
+
+    def _object(self, value: Any, path: str) -> Node:
+        if not hasattr(value, "__dict__"):
+            self.opaque.append(f"{path} ({type(value).__name__})")
+            return {"skipped": None}
+        return {"object": self.attributes(value, path)}
+
+
+class Restore:
+    """
+    :param specials: as they were when the state was read
+    """
+
+    def __init__(self, specials: Mapping[str, Special]) -> None:
+        self._specials = specials
+        self._written: dict[int, Any] = {}
+        self.misfits: list[str] = []
+        """Where the present object has no place for what was there."""
+
+    def put(self, node: Node, current: Any, path: str) -> Any:
+        """
+        :param node: from :meth:`Capture.node`
+        :param current: what is there now; changed in place wherever it is an object
+        :return: what belongs there
+        """
+        ((kind, content),) = node.items()
+        if kind == "value":
+            return self._value(content, current)
+        if kind in ("skipped", "known"):
+            return current
+        if kind == "generator":
+            return set_generator(content, current)
+        if kind == "items":
+            return self._items(content, current, path)
+        if kind == "mapping":
+            return self._mapping(content, current, path)
+        if current is None or not (kind == "object" or self._specials[kind].handles(current)):
+            self.misfits.append(path)
+        elif kind == "object":
+            self.attributes(content, current, path)
+        else:
+            self._specials[kind].restore(content, current, self, path)
+        return current
+
+    def attributes(self, nodes: Node, value: Any, path: str) -> None:
+        """Put the attributes of an object back.
+
+        :param nodes: from :meth:`Capture.attributes`
+        """
+        own = getattr(value, "__dict__", None)
+        if not isinstance(own, dict):
+            self.misfits.append(path)
+            return
+        for name, node in nodes.items():
+            if name not in own and next(iter(node)) in ("skipped", "known"):
+                continue
+            own[name] = self.put(node, own.get(name), f"{path}.{name}")
+
+    def _value(self, new: Any, current: Any) -> Any:
+        """In place where the same memory may be known under other names, such as a view of it."""
+        fits = type(new) is type(current) or isinstance(new, th.Tensor)
+        if not (fits and isinstance(new, np.ndarray | th.Tensor)):
+            return _like(copied(new), current)
+        fits = isinstance(current, type(new)) and new.shape == current.shape
+        if not fits or new.dtype != current.dtype or id(current) in self._written:
+            return copied(new)
+        self._written[id(current)] = current
+        if isinstance(new, th.Tensor):
+            with th.no_grad():
+                current.copy_(new)
+        elif current.flags.writeable:
+            current[...] = new
+        else:
+            return copied(new)
+        return current
+
+    def _items(self, nodes: list[Node], current: Any, path: str) -> Any:
+        if not isinstance(current, _CONTAINERS) or len(current) != len(nodes):
+            self.misfits.append(path)
+            return current
+        parts = [
+            self.put(node, part, f"{path}[{i}]")
+            for i, (node, part) in enumerate(zip(nodes, current, strict=True))
+        ]
+        if isinstance(current, list):
+            current[:] = parts
+            return current
+        return _like(parts, current)
+
+    def _mapping(self, pairs: list[Any], current: Any, path: str) -> Any:
+        if not isinstance(current, _MAPPINGS):
+            self.misfits.append(path)
+            return current
+        for key, node in pairs:
+            if key in current or next(iter(node)) in ("value", "generator"):
+                current[key] = self.put(node, current.get(key), f"{path}[{key!r}]")
+            else:
+                self.misfits.append(f"{path}[{key!r}]")
+        return current
+
+
+def _like(new: Any, current: Any) -> Any:
+    """Named tuples and dictionaries with an order or a default keep their class."""
+    if isinstance(current, tuple) and hasattr(current, "_fields") and len(current) == len(new):
+        return type(current)(*new)
+    if isinstance(current, deque) and isinstance(new, list):
+        return deque(new, maxlen=current.maxlen)
+    if isinstance(current, tuple) and isinstance(new, list):
+        return tuple(new)
+    if isinstance(new, dict) and type(current) in (OrderedDict, defaultdict):
+        current.clear()
+        current.update(new)
+        return current
+    return new

@@ -1,0 +1,120 @@
+"""Bundles of one run: written beside training, the superseded ones removed."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sb3_ac_ext.checkpoints.bundle import Bundle, Content, bundles, read_manifest, write_bundle
+from sb3_ac_ext.checkpoints.codec import encode
+from sb3_ac_ext.checkpoints.rows import Segment
+from sb3_ac_ext.checkpoints.window import Kept, superseded
+
+
+@dataclass(frozen=True)
+class Captured:
+    """
+    :param facts: for the manifest
+    :param state: plain, see :mod:`.state`
+    :param segment: rows of the replay buffer that are new
+    :param oldest: number of the oldest row that is still needed
+    """
+
+    facts: dict[str, Any]
+    state: Any
+    segment: Segment | None
+    oldest: int
+
+
+class Writer:
+    """
+    :param folder: where bundles are kept
+    :param keep_last: how many of the newest stay
+    :param keep_best: how many of the best stay
+    """
+
+    def __init__(self, folder: Path, keep_last: int, keep_best: int) -> None:
+        self.folder = folder
+        self._keep = (keep_last, keep_best)
+        self._pool: ThreadPoolExecutor | None = None
+        self._pending: Future[Bundle] | None = None
+        self._newest: Bundle | None = None
+
+    def start_from(self, bundle: Bundle | None) -> None:
+        """What has been written already of the replay buffer lies in this bundle."""
+        self._newest = bundle
+
+    @property
+    def busy(self) -> bool:
+        return self._pending is not None and not self._pending.done()
+
+    def submit(self, captured: Captured) -> None:
+        """Write in a thread of its own; only one at a time, see :attr:`busy`."""
+        assert not self.busy
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="bundle")
+        self._pending = self._pool.submit(self._write, captured)
+
+    def result(self) -> Bundle | None:
+        """What the last :meth:`submit` came to; waits for it.
+
+        :return: the bundle, ``None`` if nothing was submitted since the last call
+        :raises OSError: if it could not be written
+        """
+        pending, self._pending = self._pending, None
+        return None if pending is None else pending.result()
+
+    def close(self) -> None:
+        """End the thread; what was submitted is written first."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+            self._pool = None
+
+    def _write(self, captured: Captured) -> Bundle:
+        arrays: dict[str, Any] = {}
+        content = Content(captured.facts, encode(captured.state, arrays), arrays)
+        if self._newest is not None and captured.oldest >= 0:
+            content.linked = _still_needed(self._newest, captured)
+        if captured.segment is not None:
+            content.new[captured.segment.name] = captured.segment.arrays()
+        self._newest = write_bundle(self.folder, content)
+        self._prune()
+        return self._newest
+
+    def _prune(self) -> None:
+        known = {path: _kept(path) for path in bundles(self.folder)}
+        going = set(superseded(list(known.values()), *self._keep))
+        for path, kept in known.items():
+            if kept.steps in going:
+                hidden = path.with_name(f".{path.name}.old")  # not half a bundle if this is killed
+                path.rename(hidden)
+                shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _still_needed(newest: Bundle, captured: Captured) -> dict[Path, dict[str, Any]]:
+    """Files of rows that are older than the new segment and not yet overwritten."""
+    end = math.inf if captured.segment is None else captured.segment.start
+    files: Mapping[str, Any] = newest.manifest["files"]
+    found = {}
+    for name in newest.row_files():
+        start, stop = map(int, Path(name).stem.split("-")[1:])
+        if stop > captured.oldest and start < end and stop <= end:
+            found[newest.path / name] = files[name]
+    return found
+
+
+def _kept(path: Path) -> Kept:
+    steps = int(path.name.split("-")[1])
+    try:
+        manifest = read_manifest(path).manifest
+    except ValueError:
+        return Kept(steps, good=False)
+    score = manifest.get("score")
+    return Kept(
+        steps, math.nan if score is None else float(score), bool(manifest.get("good", True))
+    )

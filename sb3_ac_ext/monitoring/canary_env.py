@@ -20,6 +20,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from sb3_ac_ext.clip_reward import VecClipReward
+from sb3_ac_ext.vec_envs.finite_guard import VecFiniteGuard
 
 
 class CannotRebuild(ValueError):
@@ -109,6 +110,8 @@ def _chain(base: VecEnv) -> list[gym.Env[Any, Any]]:
 def _wrap_like(layer: VecEnvWrapper, env: VecEnv) -> VecEnv:
     if isinstance(layer, VecMonitor | VecCheckNan | VecClipReward):
         return env
+    if isinstance(layer, VecFiniteGuard):
+        return VecFiniteGuard(env, layer.on_nonfinite)
     if isinstance(layer, VecNormalize):
         return VecNormalize(
             env,

@@ -53,6 +53,8 @@ _TABLE: dict[str, dict[str, tuple[str, str] | str]] = {
         "rewards/zero_share": ("rewards that are zero", "share"),
         "rewards/steps": ("steps per worker since the last snapshot", "steps"),
         "rewards/nonfinite": ("non-finite rewards", "count"),
+        "workers/restarts": ("restarts of worker processes", "count"),
+        "workers/nonfinite": ("non-finite numbers that a guard kept away", "count"),
         "rewards/max_ratio": "largest worker's reward scale over the median of the others",
     },
     "observations": {

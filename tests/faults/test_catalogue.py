@@ -42,6 +42,7 @@ def test_the_description_is_complete(fault: Any) -> None:
 def test_every_cause_that_is_no_mere_outcome_is_injected() -> None:
     outcomes = {"hard_task", "policy_collapse", "critic_not_learning", "no_learning_signal"}
     outcomes |= {"deterministic_mode_collapse", "exploration_masks_policy"}
+    outcomes |= {"worker_restarts"}  # only processes can be killed, and faults live in this one
     assert {fault.cause for fault in ALL} - {""} == set(CAUSES) - outcomes
 
 

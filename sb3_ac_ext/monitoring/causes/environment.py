@@ -7,7 +7,7 @@ from sb3_ac_ext.monitoring.causes.base import DYNAMICS, Cause
 ENVIRONMENT: dict[str, Cause] = {
     "nonfinite_environment": Cause(
         "the environment delivers NaN or infinite numbers",
-        "find the step with VecCheckNan(env, raise_exception=True) and mend the environment",
+        "find worker, step and entry with VecFiniteGuard(env) and mend the environment",
         3,
         (*DYNAMICS, "policy_distribution_broken", "environment_drift"),
     ),
@@ -47,6 +47,12 @@ ENVIRONMENT: dict[str, Cause] = {
         "compare that worker's environment (version, action wrapper, sign) with the others'",
         2,
         (*DYNAMICS, "worker_reward_scale"),
+    ),
+    "worker_restarts": Cause(
+        "a worker process raised, died or hung, and was restarted",
+        "read its traceback and mend that environment; out of memory: fewer workers; hung: look at "
+        "the simulator, or raise step_timeout",
+        3,
     ),
     "worker_seeding": Cause(
         "workers share one seed and play the same episodes",

@@ -32,6 +32,7 @@ from sb3_ac_ext.monitoring.detectors.exploration import (
 )
 from sb3_ac_ext.monitoring.detectors.finite import NonFinite
 from sb3_ac_ext.monitoring.detectors.gradients import GradientSpike
+from sb3_ac_ext.monitoring.detectors.incidents import WorkerNonFinite, WorkerRestarts
 from sb3_ac_ext.monitoring.detectors.invariants import Invariant, exact_invariants
 from sb3_ac_ext.monitoring.detectors.kl import LargeKL
 from sb3_ac_ext.monitoring.detectors.lengths import LengthParity
@@ -108,8 +109,10 @@ __all__ = [
     "TruncatedEarly",
     "Untrained",
     "WaveringActions",
+    "WorkerNonFinite",
     "WorkerObservations",
     "WorkerResponse",
+    "WorkerRestarts",
     "WorkerRewards",
     "WorkerSign",
     "WorkerSilent",
@@ -124,6 +127,8 @@ def default_detectors() -> list[Detector]:
     """One of each, exact checks first."""
     return [
         NonFinite(),
+        WorkerNonFinite(),
+        WorkerRestarts(),
         *exact_invariants(),
         Untrained(),
         GradientDirection(),

@@ -32,7 +32,7 @@ class NonFinite(Detector):
     name = "non_finite"
     causes = {"learning_rate_too_high": 0.6, "reward_scale": 0.3}  # noqa: RUF012
     advice = (
-        "wrap the environment in VecCheckNan(env, raise_exception=True) "
+        "wrap the environment in VecFiniteGuard(env) "
         "to stop at the first one, and restart from the last checkpoint before it"
     )
 

@@ -9,6 +9,7 @@ from sb3_ac_ext.monitoring.signals.episode_probe import EpisodeProbe
 from sb3_ac_ext.monitoring.signals.episodes import EpisodeSignal
 from sb3_ac_ext.monitoring.signals.gradients import GradientSignal
 from sb3_ac_ext.monitoring.signals.hyperparameters import HyperparameterSignal
+from sb3_ac_ext.monitoring.signals.incidents import IncidentSignal
 from sb3_ac_ext.monitoring.signals.learning_probe import LearningProbe
 from sb3_ac_ext.monitoring.signals.logged import LoggedSignal
 from sb3_ac_ext.monitoring.signals.normaliser_probe import NormaliserProbe
@@ -33,6 +34,7 @@ __all__ = [
     "EpisodeSignal",
     "GradientSignal",
     "HyperparameterSignal",
+    "IncidentSignal",
     "LearningProbe",
     "LoggedSignal",
     "NormaliserProbe",
@@ -61,6 +63,7 @@ def default_signals() -> list[Signal]:
     return [
         EpisodeSignal(),
         RewardSignal(),
+        IncidentSignal(),
         ObservationSignal(),
         ActionSignal(),
         LoggedSignal(),

@@ -18,7 +18,6 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
-    SubprocVecEnv,
     VecEnv,
     VecFrameStack,
     VecNormalize,
@@ -29,10 +28,11 @@ from stable_baselines3.common.vec_env import (
 from sb3_ac_ext import workers
 from sb3_ac_ext.config import Component, EnvironmentConfig
 from sb3_ac_ext.lookup import import_module, nearest
+from sb3_ac_ext.vec_envs.safe_subproc import SafeSubprocVecEnv
 
-_VEC_ENVS: dict[str, type[DummyVecEnv] | type[SubprocVecEnv]] = {
+_VEC_ENVS: dict[str, type[DummyVecEnv] | type[SafeSubprocVecEnv]] = {
     "dummy": DummyVecEnv,
-    "subproc": SubprocVecEnv,
+    "subproc": SafeSubprocVecEnv,
 }
 _EXTRAS = ("box2d", "mujoco")
 
@@ -104,6 +104,7 @@ class EnvFactory:
     :param config: wrappers, normalisation and arguments
     :param vec_env: ``dummy`` or ``subproc``
     :param stats_path: statistics of a ``VecNormalize`` to begin with, ``None`` for new ones
+    :param vec_env_kwargs: keyword arguments of the vectorised environment
     :param made: what was made so far, to be closed at the end
     """
 
@@ -111,6 +112,7 @@ class EnvFactory:
     config: EnvironmentConfig
     vec_env: str = "dummy"
     stats_path: Path | None = None
+    vec_env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     made: list[VecEnv] = field(default_factory=list)
 
     def close(self) -> None:
@@ -121,7 +123,7 @@ class EnvFactory:
 
     def in_process(self) -> EnvFactory:
         """The same without worker processes."""
-        return replace(self, vec_env="dummy")
+        return replace(self, vec_env="dummy", vec_env_kwargs={})
 
     def training(self, seed: int, monitor_dir: Path | None = None) -> VecEnv:
         """
@@ -155,6 +157,7 @@ class EnvFactory:
             monitor_kwargs=dict(self.config.monitor_kwargs),
             wrapper_class=_Wrap(self.config.env_wrapper),
             vec_env_cls=_VEC_ENVS[self.vec_env],
+            vec_env_kwargs=dict(self.vec_env_kwargs),
         )
         self.made.append(env)
         for wrapper in self.config.vec_env_wrapper:

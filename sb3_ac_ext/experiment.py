@@ -102,7 +102,10 @@ def _read(spec: RunSpec) -> tuple[Config, EnvFactory]:
     if spec.trained_agent:
         check_trained_agent(spec.trained_agent)
         stats_path = saved_statistics(spec.trained_agent, env_name(spec.env))
-    return config, EnvFactory(env_spec, config.environment, spec.vec_env, stats_path)
+    safety: dict[str, Any] = {}
+    if spec.vec_env == "subproc":
+        safety = {"max_restarts": spec.max_restarts, "step_timeout": spec.step_timeout}
+    return config, EnvFactory(env_spec, config.environment, spec.vec_env, stats_path, safety)
 
 
 def _set_threads(spec: RunSpec) -> None:

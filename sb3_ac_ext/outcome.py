@@ -11,8 +11,11 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ac_ext.models import weights_are_finite
+from sb3_ac_ext.vec_envs.failures import WorkerError
+from sb3_ac_ext.vec_envs.finite_guard import NonFiniteError
 
-_WORKER_DIED = (EOFError, BrokenPipeError, ConnectionResetError)
+_TELLING = (WorkerError, NonFiniteError)
+"""Errors whose text says where, which the line that raised them does not."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,10 @@ class Outcome:
         return self.status in ("diverged", "failed")
 
 
-def judge(model: BaseAlgorithm, error: BaseException | None, vec_env: str, goal: int) -> Outcome:
+def judge(model: BaseAlgorithm, error: BaseException | None, goal: int) -> Outcome:
     """
     :param model: as training left it
     :param error: what ended training, ``None`` if it returned
-    :param vec_env: ``dummy`` or ``subproc``
     :param goal: environment steps that were asked for
     """
     if isinstance(error, KeyboardInterrupt):
@@ -48,13 +50,13 @@ def judge(model: BaseAlgorithm, error: BaseException | None, vec_env: str, goal:
         reason = f"training diverged: {at} the policy's weights are no longer finite"
         return Outcome("diverged", reason, trace)
     if error is not None:
-        return Outcome("failed", f"training failed {at}: {_reason(model, error, vec_env)}", trace)
+        return Outcome("failed", f"training failed {at}: {_reason(model, error)}", trace)
     return Outcome("finished" if model.num_timesteps >= goal else "stopped")
 
 
-def _reason(model: BaseAlgorithm, error: BaseException, vec_env: str) -> str:
-    if isinstance(error, _WORKER_DIED) and vec_env == "subproc":
-        return "a worker process died; --vec-env dummy shows the error that ended it"
+def _reason(model: BaseAlgorithm, error: BaseException) -> str:
+    if isinstance(error, _TELLING):
+        return str(error)
     if not _observations_are_finite(model):
         return "the environment returned observations that are NaN or infinite"
     first_line = str(error).strip().partition("\n")[0]

@@ -66,7 +66,7 @@ def finish(ready: Run, error: BaseException | None) -> RunResult:
     """
     seconds = time.time() - ready.started
     model, folder = ready.model, ready.folder
-    outcome = judge(model, error, ready.spec.vec_env, ready.config.n_timesteps)
+    outcome = judge(model, error, ready.config.n_timesteps)
     monitor = find_monitor(ready.callbacks)
     assert monitor is not None
     # the monitor first: it takes its hooks off the model, which would be saved with them

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sb3_ac_ext.lookup import unknown
+from sb3_ac_ext.vec_envs.limits import check_safety
 
 VEC_ENVS = ("dummy", "subproc")
 _MAX_SEED = 2**32 - 1  # NumPy's global generator takes no more
@@ -34,6 +35,8 @@ class RunSpec:
     :param save_freq: environment steps between checkpoints, none if not positive
     :param save_replay_buffer: save the replay buffer with the final model
     :param vec_env: ``dummy`` or ``subproc``
+    :param step_timeout: seconds that a worker process has for a step, ``None`` for no bound
+    :param max_restarts: of worker processes that raised, died or hung; 0 ends the run
     :param device: PyTorch's device
     :param num_threads: PyTorch's threads, at most four per CPU; its own choice if not positive
     :param verbose: 0 prints errors only, 1 findings and verdict, 2 also what SB3 prints
@@ -66,6 +69,8 @@ class RunSpec:
     save_freq: int = -1
     save_replay_buffer: bool = False
     vec_env: str = "dummy"
+    step_timeout: float | None = None
+    max_restarts: int = 0
     device: str = "auto"
     num_threads: int = -1
     verbose: int = 1
@@ -88,6 +93,7 @@ class RunSpec:
     def __post_init__(self) -> None:
         if self.vec_env not in VEC_ENVS:
             raise unknown("vec_env", self.vec_env, VEC_ENVS)
+        self._check_safety()
         for name, least in (("eval_episodes", 1), ("n_eval_envs", 1), ("canary_episodes", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
@@ -102,6 +108,14 @@ class RunSpec:
             raise ValueError(f"verbose={self.verbose} must be 0, 1 or 2")
         if self.webhook is not None and not self.webhook.startswith(("http://", "https://")):
             raise ValueError(f"webhook={self.webhook!r} must be an http or https URL")
+
+    def _check_safety(self) -> None:
+        check_safety(self.max_restarts, self.step_timeout)
+        if self.vec_env != "subproc" and (self.max_restarts or self.step_timeout is not None):
+            raise ValueError(
+                f"step_timeout and max_restarts need vec_env='subproc', not {self.vec_env!r}: "
+                "only worker processes can be killed and restarted"
+            )
 
     def seeded(self) -> RunSpec:
         """The same with a seed: a random one where none was given."""

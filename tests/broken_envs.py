@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import Any
 
@@ -39,6 +41,20 @@ class Raises(Sound):
         return super().step(action)
 
 
+class Dies(Sound):
+    def step(self, action: int) -> Any:
+        if self.steps >= self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(action)
+
+
+class Hangs(Sound):
+    def step(self, action: int) -> Any:
+        if self.steps >= self.at:
+            time.sleep(1000)
+        return super().step(action)
+
+
 class NanReward(Sound):
     def step(self, action: int) -> Any:
         observation, reward, *rest = super().step(action)
@@ -57,6 +73,6 @@ class Slow(Sound):
         return super().step(action)
 
 
-for cls in (Sound, Raises, NanReward, NanObservation, Slow):
+for cls in (Sound, Raises, Dies, Hangs, NanReward, NanObservation, Slow):
     if f"{cls.__name__}-v0" not in gym.registry:
         gym.register(f"{cls.__name__}-v0", f"tests.broken_envs:{cls.__name__}")

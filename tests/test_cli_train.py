@@ -84,6 +84,7 @@ def test_all_other_flags():
             "http://x",
         ),
         *("--canary-freq", "7", "--canary-episodes", "4", "--wandb-group", "w"),
+        *("--step-timeout", "2.5", "--max-restarts", "3"),
     )
     assert spec == RunSpec(
         algo="sac",
@@ -97,6 +98,8 @@ def test_all_other_flags():
         save_freq=9,
         save_replay_buffer=True,
         vec_env="subproc",
+        step_timeout=2.5,
+        max_restarts=3,
         device="cpu",
         num_threads=1,
         verbose=0,
@@ -159,6 +162,23 @@ BAD_INPUT = {
     "no steps": (("-n", "0"), "n_timesteps=0 must be positive, or negative for that of the"),
     "threads": (("--num-threads", "100000"), "num_threads=100000 must be at most"),
     "episodes": (("--eval-episodes", "0"), "eval_episodes=0 must be at least 1"),
+    "timeout": (("--step-timeout", "x"), "argument --step-timeout: invalid float value: 'x'"),
+    "no timeout": (
+        ("--vec-env", "subproc", "--step-timeout", "0"),
+        "step_timeout=0.0 is not accepted: give a positive number of seconds",
+    ),
+    "restarts": (
+        ("--vec-env", "subproc", "--max-restarts", "-1"),
+        "max_restarts=-1 is not accepted: give 0 or more",
+    ),
+    "no processes": (
+        ("--max-restarts", "1"),
+        "step_timeout and max_restarts need vec_env='subproc', not 'dummy'",
+    ),
+    "guard": (
+        ("-params", "vec_env_wrapper:{sb3_ac_ext.VecFiniteGuard: {on_nonfinite: ignore}}"),
+        "unknown on_nonfinite 'ignore'; accepted are end_episode, raise, replace",
+    ),
     "device": (("--device", "gpu9"), "unknown device 'gpu9'"),
     "action space": (("--algo", "td3"), "td3 does not fit Sound-v0: it needs Box actions"),
     "no model": (("-i", "absent.zip"), "trained agent 'absent.zip' does not exist"),
@@ -334,6 +354,63 @@ def test_failure_in_training_is_one_sentence(train, tmp_path, env, sentence):
     folder = tmp_path / "logs" / "ppo" / f"{env}_1"
     assert f"report: {folder / 'report.html'}" in out
     assert {"monitor.jsonl", "report.html", f"{env}.zip"} <= {p.name for p in folder.iterdir()}
+
+
+PROCESSES = ("--vec-env", "subproc", "-n", "400", "-params", "n_envs:2")
+
+
+@pytest.mark.parametrize(
+    ("env", "flags", "sentence"),
+    [
+        ("Raises-v0", (), "worker 0 raised RuntimeError: the simulator exploded (broken_envs.py, "),
+        ("Dies-v0", (), "worker 0 died in step: its process was killed by SIGKILL"),
+        ("Hangs-v0", ("--step-timeout", "1"), "worker 0 hung: no answer to step within 1 s"),
+    ],
+)
+def test_a_worker_that_fails_is_one_sentence(train, tmp_path, env, flags, sentence):
+    code, out, err = train("--env", env, *PROCESSES, *flags)
+    assert code == 1
+    assert err.startswith(f"sb3-ac: error: training failed at step 200: {sentence}")
+    assert err.count("\n") == 1
+    folder = tmp_path / "logs" / "a2c" / f"{env}_1"
+    assert f"report: {folder / 'report.html'}" in out
+    assert {"monitor.jsonl", "report.html", f"{env}.zip"} <= {p.name for p in folder.iterdir()}
+    assert json.loads((folder / "run.json").read_text())["outcome"] == "failed"
+
+
+def test_the_traceback_of_a_worker(train):
+    code, _, err = train("--env", "Raises-v0", *PROCESSES, "--verbose", "2")
+    assert code == 1
+    assert 'broken_envs.py", line' in err
+    assert err.splitlines()[-1].startswith("sb3-ac: error: training failed at step 200: worker 0 ")
+
+
+@pytest.mark.filterwarnings("ignore:worker")
+def test_workers_that_are_restarted(train, tmp_path):
+    code, out, err = train("--env", "Dies-v0", *PROCESSES, "--max-restarts", "2")
+    assert (code, err) == (0, "")
+    assert "worker 0 was restarted: it died once; restarted, too: 1" in out
+    folder = tmp_path / "logs" / "a2c" / "Dies-v0_1"
+    facts = json.loads((folder / "run.json").read_text())
+    assert (facts["outcome"], facts["verdict"]) == ("finished", "warning")
+    rows = (folder / "0.monitor.csv").read_text().splitlines()[2:]
+    # 100 steps in five episodes before the restart, whose own step is lost, and 99 after it
+    assert len(rows) == 5 + 4
+
+
+def test_a_guard_in_the_settings(train):
+    """What ends training otherwise is replaced, or named with worker, step and entry."""
+    flags = ("--env", "NanObservation-v0", "-n", "400", "-params", "n_envs:2")
+    guard = "vec_env_wrapper:{sb3_ac_ext.VecFiniteGuard: {on_nonfinite: %s}}"
+    code, _, err = train(*flags, guard % "raise")
+    assert code == 1
+    assert err == (
+        "sb3-ac: error: training failed at step 200: step 101, worker 0: observation[0] is nan "
+        "(and 1 more)\n"
+    )
+    code, out, err = train(*flags, guard % "replace")
+    assert (code, err) == (0, "")
+    assert "worker 0 delivered numbers that are not finite" in out
 
 
 def test_the_zoo_runs_the_trained_model(train, tmp_path):

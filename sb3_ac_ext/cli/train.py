@@ -45,6 +45,16 @@ _SETTINGS: tuple[_Flag, ...] = (
     (("--env-kwargs",), "key:value arguments of the environment", {"nargs": "+"}),
     (("--eval-env-kwargs",), "key:value arguments of the evaluation environment", {"nargs": "+"}),
     (("--vec-env",), "workers in this process or in their own", {"choices": VEC_ENVS}),
+    (
+        ("--step-timeout",),
+        "seconds after which a worker process that does not answer has failed",
+        {"type": float},
+    ),
+    (
+        ("--max-restarts",),
+        "restarts of worker processes that raised, died or hung (0: the run ends)",
+        {"type": read_whole_number},
+    ),
     (("--device",), "PyTorch device", {}),
     (("--num-threads",), "PyTorch threads (-1: its own choice)", {"type": read_whole_number}),
 )

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
+from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 
-from sb3_ac_ext.callbacks import EntCoefScheduleCallback, SaveVecNormalizeCallback
+from sb3_ac_ext.callbacks import EntCoefScheduleCallback
 from sb3_ac_ext.config import Config
 from sb3_ac_ext.environments import EnvFactory, is_atari
+from sb3_ac_ext.evaluation.callback import EVAL_SEED, UnitEvalCallback
 from sb3_ac_ext.monitoring.callback import DiagnosticsCallback
 from sb3_ac_ext.monitoring.sinks import Sink
 from sb3_ac_ext.run_folder import RunFolder
@@ -97,9 +98,8 @@ def _evaluation(spec: RunSpec, factory: EnvFactory, folder: RunFolder) -> list[B
     if spec.eval_freq <= 0:
         return []
     return [
-        EvalCallback(
-            factory.evaluation(spec.n_eval_envs, spec.seed),
-            callback_on_new_best=SaveVecNormalizeCallback(folder.best_vecnormalize),
+        UnitEvalCallback(
+            factory.evaluation(spec.n_eval_envs, EVAL_SEED),
             n_eval_episodes=spec.eval_episodes,
             eval_freq=max(spec.eval_freq // factory.config.n_envs, 1),
             log_path=str(folder.path),

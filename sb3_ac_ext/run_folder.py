@@ -42,11 +42,6 @@ class RunFolder:
         return self.params / "vecnormalize.pkl"
 
     @property
-    def best_vecnormalize(self) -> Path:
-        """The statistics that ``best_model.zip`` was evaluated with."""
-        return self.path / "best_model_vecnormalize.pkl"
-
-    @property
     def replay_buffer(self) -> Path:
         return self.path / "replay_buffer.pkl"
 

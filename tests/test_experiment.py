@@ -99,6 +99,7 @@ def test_the_folder_holds_what_the_zoo_and_we_promise(small, tmp_path):
         "Sound-v0/command.txt",
         "Sound-v0/config.yml",
         "Sound-v0/vecnormalize.pkl",
+        "best_model.json",
         "best_model.zip",
         "best_model_vecnormalize.pkl",
         "evaluations.npz",

@@ -17,13 +17,17 @@ _MATRICES = ("exploration_mat", "exploration_matrices")
 
 def explores(model: Any) -> bool:
     """Whether a model acts otherwise in training than its greedy policy does."""
+    return samples(model) or getattr(model, "action_noise", None) is not None
+
+
+def samples(model: Any) -> bool:
+    """Whether a model's policy itself draws its actions, whatever noise is added to them."""
     actor = getattr(model.policy, "actor", None)
-    deterministic = actor is not None and not hasattr(actor, "action_log_prob")
-    return not deterministic or getattr(model, "action_noise", None) is not None
+    return actor is None or hasattr(actor, "action_log_prob")
 
 
 @contextmanager
-def exploring(model: Any, n_envs: int) -> Iterator[Any]:
+def exploring(model: Any, n_envs: int, with_action_noise: bool = True) -> Iterator[Any]:
     """What ``evaluate_policy`` takes for a model: it samples, with noise of its own.
 
     gSDE draws one noise matrix for every environment, anew after as many steps as in training;
@@ -31,11 +35,13 @@ def exploring(model: Any, n_envs: int) -> Iterator[Any]:
 
     :param model: an SB3 algorithm
     :param n_envs: of the environment to act in
+    :param with_action_noise: add the action noise of training, where there is one
     """
     holder = _sde_holder(model)
     kept = {name: getattr(holder, name, None) for name in _MATRICES} if holder else {}
     try:
-        yield _Exploring(model, n_envs, holder is not None)
+        noise = getattr(model, "action_noise", None) if with_action_noise else None
+        yield _Exploring(model, n_envs, holder is not None, noise)
     finally:
         for name, matrix in kept.items():
             if matrix is not None:
@@ -51,9 +57,9 @@ def _sde_holder(model: Any) -> Any:
 
 
 class _Exploring:
-    def __init__(self, model: Any, n_envs: int, sde: bool) -> None:
-        self._model, self._n_envs, self._sde = model, n_envs, sde
-        self._noise = _own_noise(getattr(model, "action_noise", None), n_envs)
+    def __init__(self, model: Any, n_envs: int, sde: bool, noise: ActionNoise | None) -> None:
+        self.model, self._n_envs, self._sde = model, n_envs, sde
+        self._noise = _own_noise(noise, n_envs)
         freq = getattr(model, "sde_sample_freq", -1)
         self._period = freq if freq > 0 else max(1, int(getattr(model, "n_steps", 1)))
         self._steps = 0
@@ -68,16 +74,16 @@ class _Exploring:
     ) -> tuple[Any, Any]:
         """As ``model.predict``."""
         if self._sde and self._steps % self._period == 0:
-            self._model.policy.reset_noise(self._n_envs)
+            self.model.policy.reset_noise(self._n_envs)
         self._steps += 1
-        actions, state = self._model.predict(
+        actions, state = self.model.predict(
             observation, state, episode_start, deterministic=False, **kwargs
         )
-        if self._noise is None or not isinstance(self._model.action_space, spaces.Box):
+        if self._noise is None or not isinstance(self.model.action_space, spaces.Box):
             return actions, state
         if episode_start is not None and episode_start.any():
             self._noise.reset(np.flatnonzero(episode_start).tolist())
-        policy = self._model.policy
+        policy = self.model.policy
         scaled = np.clip(policy.scale_action(actions) + self._noise(), -1.0, 1.0)
         return policy.unscale_action(scaled), state
 

@@ -16,6 +16,9 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ac_ext import registry
 from sb3_ac_ext.config import Config
+from sb3_ac_ext.evaluation.opening import read_unit
+from sb3_ac_ext.evaluation.saving import complete
+from sb3_ac_ext.evaluation.unit import UnitPaths
 
 
 def constructor_kwargs(config: Config, env: VecEnv, env_id: str) -> dict[str, Any]:
@@ -104,12 +107,17 @@ def _load_buffer(model: OffPolicyAlgorithm, path: Path) -> None:
 def check_trained_agent(path: str) -> None:
     """
     :param path: as given by ``--trained-agent``
-    :raises ValueError: if there is no such model file
+    :raises ValueError: if there is no such model file, or it is a best model whose record speaks
+        of another
     """
     if not path.endswith(".zip"):
         raise ValueError(f"trained agent {path!r} must be a .zip file")
     if not Path(path).is_file():
         raise ValueError(f"trained agent {path!r} does not exist")
+    unit = UnitPaths(Path(path).parent)
+    if Path(path) == unit.model:
+        complete(unit.folder)
+        read_unit(unit.folder)
 
 
 def saved_statistics(model_path: str, env_name: str) -> Path | None:

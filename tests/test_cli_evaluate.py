@@ -137,6 +137,17 @@ def test_each_model_has_its_own_normaliser(evaluate, trained, flags, title, norm
     assert (told["saved"] is None) == (title != "best model")
 
 
+def test_checkpoints_in_a_folder_of_their_own(evaluate, folder):
+    (folder / "kept").mkdir()
+    for path in folder.glob("rl_model*_80_steps.*"):
+        path.rename(folder / "kept" / path.name)
+    flags = ("--episodes", 2, "--json")
+    told = json.loads(evaluate(folder, "--checkpoint", 80, *flags)[1])
+    assert told["model"] == str(folder / "kept" / "rl_model_80_steps.zip")
+    assert told["vecnormalize"] == str(folder / "kept" / "rl_model_vecnormalize_80_steps.pkl")
+    assert json.loads(evaluate(told["model"], *flags)[1]) == told
+
+
 def test_the_environment_is_that_of_the_run(evaluate, tmp_path):
     """Wrappers and arguments of the settings, and those of the evaluation where they differ."""
     wrapper = {"gymnasium.wrappers.RescaleObservation": {"min_obs": 0, "max_obs": 2}}

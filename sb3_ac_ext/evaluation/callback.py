@@ -11,7 +11,6 @@ import numpy as np
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import (
-    DummyVecEnv,
     VecEnv,
     VecMonitor,
     is_vecenv_wrapped,
@@ -20,8 +19,8 @@ from stable_baselines3.common.vec_env import (
 from sb3_ac_ext.evaluation.episodes import Episode, play_episodes
 from sb3_ac_ext.evaluation.opening import read_unit
 from sb3_ac_ext.evaluation.saving import complete, describe, save_unit
+from sb3_ac_ext.evaluation.twin import check_twin, freeze_like
 from sb3_ac_ext.evaluation.unit import aside
-from sb3_ac_ext.monitoring.canary_env import normalisers, synchronise
 
 EVAL_SEED = 30_000
 """Of the first evaluation worker: the same episodes in every evaluation of every run."""
@@ -49,7 +48,7 @@ class UnitEvalCallback(EvalCallback):
     :param seed: of the first evaluation worker; the next ones count up
     :param kwargs: further arguments of ``EvalCallback``
     :raises ValueError: for a negative seed or no episodes; when training begins, for an evaluation
-        environment that is the training environment, or is normalised otherwise
+        environment that is the training environment, or that normalises observations otherwise
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class UnitEvalCallback(EvalCallback):
         with warnings.catch_warnings():  # of worker processes here and none there, which is fine
             warnings.filterwarnings("ignore", message="Training and eval env are not of the same")
             super()._init_callback()
-        _check_environments(self.training_env, self.eval_env)
+        check_twin(self.training_env, self.eval_env)
         monitored = is_vecenv_wrapped(self.eval_env, VecMonitor)
         if self.warn and not (monitored or self.eval_env.env_is_wrapped(Monitor)[0]):
             warnings.warn(
@@ -102,7 +101,7 @@ class UnitEvalCallback(EvalCallback):
     def _on_step(self) -> bool:
         if self.eval_freq <= 0 or self.n_calls % self.eval_freq != 0:
             return True
-        synchronise(self.training_env, self.eval_env)
+        freeze_like(self.training_env, self.eval_env)
         episodes = play_episodes(
             self.model,
             self.eval_env,
@@ -170,26 +169,3 @@ class UnitEvalCallback(EvalCallback):
             )
             save_unit(self.model, unit, self.best_model_save_path)
         self.best_mean_reward = self.last_mean_reward
-
-
-def _check_environments(training: VecEnv, evaluation: VecEnv) -> None:
-    if _bare(training) & _bare(evaluation):
-        raise ValueError("eval_env is the training environment: give one of its own")
-    ours, theirs = normalisers(evaluation), normalisers(training)
-    if [n.norm_obs for n in ours] != [n.norm_obs for n in theirs]:
-        raise ValueError(
-            f"eval_env is not wrapped like the training environment: it has {_normalised(ours)}, "
-            f"and that {_normalised(theirs)}; the policy would see other observations"
-        )
-
-
-def _bare(env: VecEnv) -> set[int]:
-    """Identities of the environments below all wrappers; worker processes keep theirs."""
-    base = env.unwrapped
-    inner = base.envs if isinstance(base, DummyVecEnv) else []
-    return {id(base), *(id(one.unwrapped) for one in inner)}
-
-
-def _normalised(found: list[Any]) -> str:
-    learning = sum(n.norm_obs for n in found)
-    return f"{len(found)} VecNormalize ({learning} of observations)" if found else "no VecNormalize"

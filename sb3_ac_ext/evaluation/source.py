@@ -60,7 +60,7 @@ def find_source(path: Path, which: str = "best") -> Source:
     """
     if not path.exists():
         raise ValueError(f"{str(path)!r} does not exist")
-    run = read_run(path if path.is_dir() else path.parent)
+    run = read_run(path) if path.is_dir() else _run_around(path)
     if path.is_dir():
         model = _model_of(path, run, which)
     elif path.suffix == ".zip":
@@ -93,6 +93,11 @@ def read_run(folder: Path) -> RunSettings | None:
     return RunSettings(folder, found[0].parent.name, args, pop_environment(config, _GAMMA))
 
 
+def _run_around(model: Path) -> RunSettings | None:
+    """Checkpoints may lie in a folder of their own."""
+    return read_run(model.parent) or read_run(model.absolute().parent.parent)
+
+
 def _model_of(folder: Path, run: RunSettings | None, which: str) -> Path:
     best = UnitPaths(folder)
     if run is None and not (best.model.is_file() or best.record.is_file()):
@@ -108,11 +113,9 @@ def _model_of(folder: Path, run: RunSettings | None, which: str) -> Path:
                 f"{str(folder)!r} does not tell which is its last model: name its .zip"
             )
         return folder / f"{run.name}.zip"
-    steps = re.escape(which)
-    for model in sorted(folder.rglob("*.zip")):
-        if re.fullmatch(rf".+_{steps}_steps", model.stem):
-            return model
-    return folder / f"rl_model_{which}_steps.zip"
+    usual = folder / f"rl_model_{which}_steps.zip"
+    others = sorted(folder.rglob(f"*_{which}_steps.zip"))
+    return usual if usual.is_file() or not others else others[0]
 
 
 def _present(folder: Path, run: RunSettings | None) -> str:

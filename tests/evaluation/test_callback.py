@@ -190,12 +190,30 @@ def test_the_training_environment_is_refused():
             model.learn(10, callback=UnitEvalCallback(env, verbose=0, warn=False))
 
 
-@pytest.mark.parametrize("normalised", ["training", "evaluation"])
-def test_other_observations_are_refused(normalised):
-    envs = [make_vec_env(Graded), VecNormalize(make_vec_env(Graded))]
-    train_env, eval_env = envs if normalised == "evaluation" else reversed(envs)
-    with pytest.raises(ValueError, match="not wrapped like the training environment: it has"):
+OTHERS = [
+    ({}, None),
+    (None, {}),
+    ({"norm_obs": False}, {}),
+    ({}, {"clip_obs": 5.0}),
+    ({}, {"epsilon": 1e-3}),
+]
+
+
+@pytest.mark.parametrize(("training", "evaluated"), OTHERS)
+def test_other_observations_are_refused(training, evaluated):
+    train_env, eval_env = (
+        env if kwargs is None else VecNormalize(env, **kwargs)
+        for kwargs in (training, evaluated)
+        for env in [make_vec_env(Graded)]
+    )
+    with pytest.raises(ValueError, match="not wrapped like the training environment"):
         make(train_env).learn(10, callback=UnitEvalCallback(eval_env, verbose=0))
+
+
+def test_rewards_may_be_normalised_otherwise():
+    """The evaluation never does."""
+    train_env = VecNormalize(make_vec_env(Graded), norm_obs=False)
+    make(train_env).learn(10, callback=UnitEvalCallback(make_vec_env(Graded), verbose=0))
 
 
 def test_bad_arguments():

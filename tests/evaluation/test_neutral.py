@@ -116,3 +116,18 @@ def test_the_evaluation_takes_the_training_statistics_and_never_learns() -> None
         assert ours == theirs
     assert seen[0][2] < seen[1][2], "the statistics of each evaluation are those of its moment"
     assert callback.evaluations_results[0][0] < -100, "rewards as the environment pays them"
+
+
+def test_statistics_go_to_the_normaliser_that_the_policy_sees_through() -> None:
+    """Whatever normalises rewards alone stands elsewhere in the two stacks."""
+
+    def below(env: Any, **kwargs: Any) -> VecNormalize:
+        return VecNormalize(VecNormalize(env, norm_obs=False), **kwargs)
+
+    callback = UnitEvalCallback(
+        VecNormalize(make_vec_env("Pendulum-v1")), n_eval_episodes=1, eval_freq=100, verbose=0
+    )
+    env = VecNormalize(below(make_vec_env("Pendulum-v1"), norm_obs=True), norm_obs=False)
+    A2C("MlpPolicy", env, device="cpu", seed=0).learn(100, callback=callback)
+    assert callback.eval_env.obs_rms.count == env.venv.obs_rms.count
+    assert callback.eval_env.obs_rms is not env.venv.obs_rms

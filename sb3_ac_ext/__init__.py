@@ -39,6 +39,7 @@ _PUBLIC = {
     "evaluate": "sb3_ac_ext.evaluation.evaluate",
     "read_unit": "sb3_ac_ext.evaluation.opening",
     "RunSpec": "sb3_ac_ext.experiment",
+    "inspect_file": "sb3_ac_ext.inspection.examine",
     "register": "sb3_ac_ext.registry",
     "run": "sb3_ac_ext.experiment",
 }

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-VERBS = ("train", "evaluate", "doctor", "diagnose", "report", "replay", "benchmark")
+VERBS = ("train", "evaluate", "doctor", "diagnose", "report", "replay", "inspect", "benchmark")
 BAD_INPUT = 2
 
 

@@ -40,11 +40,13 @@ class Entry:
 
     :param name: relative, with ``/`` between its parts
     :param size: bytes, as declared
+    :param label: how errors name it
     :param open: gives a :class:`Reader`, which holds to the declared size
     """
 
     name: str
     size: int
+    label: str
     open: Callable[[], Reader]
 
     def read(self, most: int) -> bytes:
@@ -52,9 +54,9 @@ class Entry:
         :param most: bytes that are accepted
         :raises ValueError: when there are more, or they cannot be read
         """
+        if self.size > most:
+            raise ValueError(f"{self.label}: {self.size:,} bytes, at most {most:,} are read")
         with self.open() as reader:
-            if self.size > most:
-                raise ValueError(f"{reader.label}: {self.size:,} bytes, at most {most:,} are read")
             return b"".join(reader.chunks())
 
 
@@ -146,7 +148,7 @@ def open_zip(reader: Reader, limits: Limits | None = None) -> Archive:
 def _open_zip(reader: Reader, limits: Limits) -> Archive:
     if reader.read(len(ZIP_START)) != ZIP_START:
         raise ValueError(f"{reader.label}: does not begin like a zip file")
-    archive = zipfile.ZipFile(reader)  # type: ignore[call-overload]
+    archive = zipfile.ZipFile(reader)
     infos = archive.infolist()
     _check_sizes(reader.label, [info.file_size for info in infos], reader.size, limits)
     _check_overlap(reader.label, infos)
@@ -175,7 +177,7 @@ def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> E
         except FAILURES as error:
             raise ValueError(f"{where}: damaged: {error}") from None
 
-    return Entry(info.filename, info.file_size, opened)
+    return Entry(info.filename, info.file_size, where, opened)
 
 
 def _check_name(label: str, name: str) -> None:
@@ -213,7 +215,7 @@ def _open_folder(folder: Path, limits: Limits) -> Archive:
     for path in _files(folder, folder, limits):
         name = path.relative_to(folder).as_posix()
         _check_name(str(folder), name)
-        entries.append(Entry(name, path.stat().st_size, _opener(path)))
+        entries.append(Entry(name, path.stat().st_size, str(path), _opener(path)))
     _check_sizes(str(folder), [entry.size for entry in entries], limits.total_bytes, limits)
     return Archive(str(folder), entries)
 

@@ -54,12 +54,14 @@ def scalar(value: Any) -> int | float | bool | None:
     if not isinstance(value, Made) or value.called not in _SCALAR:
         return None
     args = value.args
-    if not (isinstance(args, tuple) and len(args) == 2 and isinstance(args[1], bytes)):
+    if not isinstance(args, tuple) or len(args) != 2:
         return None
-    dtype = plain_dtype(args[0])
-    if dtype is None or dtype.kind == "c" or len(args[1]) != dtype.itemsize:
+    dtype, data = plain_dtype(args[0]), _old_bytes(args[1])
+    if dtype is None or dtype.kind == "c" or not isinstance(data, bytes):
         return None
-    number: int | float | bool = np.frombuffer(args[1], dtype)[0].item()
+    if len(data) != dtype.itemsize:
+        return None
+    number: int | float | bool = np.frombuffer(data, dtype)[0].item()
     return number
 
 
@@ -69,11 +71,12 @@ def plain_dtype(value: Any) -> np.dtype[Any] | None:
     :return: the numeric dtype that it describes, ``None`` if it is none
     """
     if isinstance(value, Name):
-        code = value.name.rstrip("_") if value.module == "numpy" else ""
-        return _parse(code) if re.fullmatch(r"(u?int|float)\d+|bool", code) else None
+        known = value.module == "numpy" and re.fullmatch(r"(u?int|float)\d+|bool_?", value.name)
+        return _parse(value.name.rstrip("_")) if known else None
     if not isinstance(value, Made) or value.called != _DTYPE:
         return None
-    code = value.args[0] if isinstance(value.args, tuple) and value.args else None
+    args = value.args if isinstance(value.args, tuple) else ()
+    code = args[0] if args else None
     if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
         return None
     dtype = _parse(code)
@@ -95,6 +98,7 @@ def _info(shape: Any, dtype: Any, data: Any, order: str = "C") -> ArrayInfo | No
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         return None
     parsed = plain_dtype(dtype)
+    data = _old_bytes(data)
     if parsed is None:
         return ArrayInfo(shape, "object" if isinstance(data, list) else "unknown")
     values = None
@@ -103,6 +107,16 @@ def _info(shape: Any, dtype: Any, data: Any, order: str = "C") -> ArrayInfo | No
     elif not isinstance(data, bytes | Skipped):
         return None
     return ArrayInfo(shape, str(parsed), values)
+
+
+def _old_bytes(data: Any) -> Any:
+    """Protocols before 3 write bytes as a call: ``_codecs.encode(text, "latin1")``."""
+    args = data.args if isinstance(data, Made) and data.called == "_codecs.encode" else None
+    if isinstance(args, tuple) and len(args) == 2 and args[1] == "latin1":
+        text = args[0]
+        if isinstance(text, str) and all(ord(character) < 256 for character in text):
+            return text.encode("latin1")
+    return data
 
 
 def _size(shape: tuple[int, ...]) -> int:

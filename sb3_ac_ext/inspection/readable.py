@@ -8,12 +8,15 @@ from sb3_ac_ext.inspection.arrays import array_info, plain_dtype, scalar
 from sb3_ac_ext.inspection.code import CODE_TYPE, carried_code
 from sb3_ac_ext.inspection.spaces import space_text
 from sb3_ac_ext.inspection.symbols import Group, Made, Name, Pairs, Skipped, Stored
+from sb3_ac_ext.inspection.trust import CALLS
 
-_DEPTH = 4
+_DEPTH = 3
 _ITEMS = 16
 _TEXT = 300
 _SMALL = 8
 _BITS = 64
+_WRAPPED = {"stable_baselines3.common.utils.FloatSchedule": "value_schedule"}
+_ENUMERATIONS = ("TrainFrequencyUnit", "GoalSelectionStrategy")
 _NO_ATTRIBUTES = {"_np_random"}
 
 
@@ -85,12 +88,18 @@ def _made(value: Made, depth: int) -> Any:
 
 def _object(value: Made, depth: int) -> Any:
     name = value.called.rpartition(".")[2]
+    if name.startswith("_rebuild_"):
+        return "a tensor"
     if name in ("OrderedDict", "dict"):
         return _dict(value.pairs, depth)
     if name in ("deque", "list") and not value.pairs:
         return readable(value.items, depth)
     if name == "_make_function":
         return _function(value)
+    if value.called in _WRAPPED:
+        return readable(value.attribute(_WRAPPED[value.called]), depth)
+    if value.called in CALLS and name.endswith(_ENUMERATIONS):
+        return readable(value.args[0] if isinstance(value.args, tuple) and value.args else None)
     if depth <= 0:
         return name[:_TEXT]
     args = value.args if isinstance(value.args, tuple) else ()

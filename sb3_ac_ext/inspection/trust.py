@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from sb3_ac_ext.inspection.records import Group
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _NUMPY_CORE = {
     f"numpy.{core}.{name}"
     for core in ("core", "_core")
@@ -89,11 +94,11 @@ _CLASSES: dict[str, frozenset[str] | None] = {
     "sb3_ac_ext.buffers": None,
     "sb3_ac_ext.algorithms": None,
     "sb3_ac_ext.schedules": None,
-    "stable_baselines3": frozenset(
+    "stable_baselines3": _words(
         "policies buffers her_replay_buffer noise torch_layers type_aliases distributions "
-        "running_mean_std vec_normalize rmsprop_tf_like goal_selection_strategy".split()
+        "running_mean_std vec_normalize rmsprop_tf_like goal_selection_strategy"
     ),
-    "sb3_contrib": frozenset("policies buffers type_aliases torch_layers".split()),
+    "sb3_contrib": _words("policies buffers type_aliases torch_layers"),
 }
 _CLOUDPICKLE = (
     *("_make_function", "_make_skel_func", "_function_setstate", "_fill_function"),
@@ -108,16 +113,16 @@ _CODE = {
     *(f"types.{name}" for name in ("CodeType", "FunctionType", "CellType", "MethodType")),
 }
 RESULT_OF = "the result of "
-_RUNS_COMMANDS = frozenset("os posix nt subprocess pty commands popen2 multiprocessing".split())
-_RUNS_CODE = frozenset(
+_RUNS_COMMANDS = _words("os posix nt subprocess pty commands popen2 multiprocessing")
+_RUNS_CODE = _words(
     "sys importlib runpy code codeop imp pickle _pickle dill joblib marshal ctypes cffi pdb timeit "
-    "inspect gc operator functools types cloudpickle bdb cProfile profile trace".split()
+    "inspect gc operator functools types cloudpickle bdb cProfile profile trace"
 )
-_REACHES_OUT = frozenset(
-    "socket urllib http requests ftplib smtplib telnetlib webbrowser shutil tempfile".split()
+_REACHES_OUT = _words(
+    "socket urllib http requests ftplib smtplib telnetlib webbrowser shutil tempfile"
 )
 _BUILTINS = frozenset({"builtins", "__builtin__"})
-_GETS_ANYTHING = frozenset("eval exec compile open __import__ getattr setattr input".split())
+_GETS_ANYTHING = _words("eval exec compile open __import__ getattr setattr input")
 
 
 def judge(name: str, kind: str) -> tuple[Group, str]:

@@ -53,6 +53,13 @@ def test_what_judges_imports_neither_torch_nor_sb3() -> None:
     assert [relative(path) for path in judging if roots(path) & HEAVY] == []
 
 
+def test_inspection_imports_nothing_that_could_load() -> None:
+    loading = HEAVY | {"pickle", "cloudpickle", "marshal", "importlib"}
+    reading = [path for path in FILES if relative(path).startswith("inspection/")]
+    assert len(reading) > 15
+    assert [relative(path) for path in reading if roots(path) & loading] == []
+
+
 def test_only_the_callback_knows_base_callback() -> None:
     knowing = [
         relative(path)

@@ -88,9 +88,11 @@ def _print(console: Console, report: Report, most: int | None) -> None:
     for file, tensors in sorted(report.parameters.items(), key=lambda part: -len(part[1])):
         rows = [(name, f"{list(part.shape)}", part.dtype) for name, part in tensors.items()]
         count = sum(_elements(part.shape) for part in tensors.values())
-        _print_rows(console, f"Parameters in {file}: {count:,} numbers", rows, most)
+        title = f"{file}: {_counted(len(rows), 'tensor')}, {_counted(count, 'number')}"
+        _print_rows(console, title, rows, most)
     _print_rows(console, "Optimizers", _optimizers(report.optimizers), most)
-    _print_rows(console, "Files", [_file(part) for part in report.files], most)
+    if most is None or report.kind == "bundle":
+        _print_rows(console, "Files", [_file(part) for part in report.files], most)
     _print_pairs(console, "Versions", report.versions, most)
     for note in report.notes:
         console.print(_clean(f"Note: {note}"), style="dim")
@@ -123,7 +125,7 @@ def _print_load(console: Console, report: Report, most: int | None) -> None:
             _print_rows(console, title, rows, most)
         elif rows:
             calls = sum(use.count for use in report.of(group) if use.kind != "imports")
-            line = f"Expected: {calls:,} calls of {len(rows)} known names (--verbose lists them)"
+            line = f"{len(rows)} known names are called {calls:,} times (--verbose lists them)"
             console.print(_clean(line), style="dim")
 
 
@@ -171,11 +173,11 @@ def _print_rows(
     if not rows:
         return
     console.print(_clean(title), style="bold")
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2), pad_edge=True)
     for _ in range(max(len(row) for row in rows)):
         table.add_column(overflow="fold")
     for name, *cells in rows[:most]:
-        table.add_row(_clean(f"  {name}"), *(_clean(cell, "dim") for cell in cells))
+        table.add_row(_clean(name), *(_clean(cell, "dim") for cell in cells))
     console.print(table)
     if most is not None and len(rows) > most:
         console.print(_clean(f"  ... and {len(rows) - most} more (--verbose)"), style="dim")
@@ -187,6 +189,10 @@ def _clean(text: str, style: str = "") -> Any:
 
     shown = (char if char.isprintable() else ascii(char)[1:-1] for char in text)
     return Text("".join(shown), style=style)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _bytes(size: int) -> str:

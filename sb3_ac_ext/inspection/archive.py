@@ -13,6 +13,8 @@ from typing import Any
 from sb3_ac_ext.inspection.reader import FAILURES, Reader
 
 ZIP_START = b"PK\x03\x04"
+ZIP_END = b"PK\x05\x06"
+_END = 22  # bytes of the end record without its comment
 _HEADER = 30  # bytes before the name of an entry
 _KNOWN_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
@@ -150,6 +152,7 @@ def _open_zip(reader: Reader, limits: Limits) -> Archive:
         raise ValueError(f"{reader.label}: does not begin like a zip file")
     archive = zipfile.ZipFile(reader)
     infos = archive.infolist()
+    _check_ends(reader, archive, infos)
     _check_sizes(reader.label, [info.file_size for info in infos], reader.size, limits)
     _check_overlap(reader.label, infos)
     entries = [_zip_entry(archive, info, reader.label) for info in infos if not _is_folder(info)]
@@ -199,6 +202,18 @@ def _check_sizes(label: str, sizes: list[int], packed: int, limits: Limits) -> N
             f"{label}: {packed:,} bytes declare {total:,}, more than {limits.ratio} times as many: "
             "a zip bomb, or something to unpack by hand"
         )
+
+
+def _check_ends(reader: Reader, archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None:
+    """An archive in an archive must not be taken for the whole, which zipfile does when one is cut.
+
+    The first entry begins the file, and the end record with its comment ends it.
+    """
+    reader.seek(reader.size - _END - len(archive.comment))
+    end = reader.read(_END)
+    whole = end.startswith(ZIP_END) and int.from_bytes(end[-2:], "little") == len(archive.comment)
+    if not whole or min((info.header_offset for info in infos), default=0) != 0:
+        raise ValueError(f"{reader.label}: is cut off, or has something around its zip archive")
 
 
 def _check_overlap(label: str, infos: list[zipfile.ZipInfo]) -> None:

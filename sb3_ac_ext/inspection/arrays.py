@@ -56,7 +56,7 @@ def scalar(value: Any) -> int | float | bool | None:
     args = value.args
     if not isinstance(args, tuple) or len(args) != 2:
         return None
-    dtype, data = plain_dtype(args[0]), _old_bytes(args[1])
+    dtype, data = plain_dtype(args[0]), old_bytes(args[1])
     if dtype is None or dtype.kind == "c" or not isinstance(data, bytes):
         return None
     if len(data) != dtype.itemsize:
@@ -98,7 +98,7 @@ def _info(shape: Any, dtype: Any, data: Any, order: str = "C") -> ArrayInfo | No
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         return None
     parsed = plain_dtype(dtype)
-    data = _old_bytes(data)
+    data = old_bytes(data)
     if parsed is None:
         return ArrayInfo(shape, "object" if isinstance(data, list) else "unknown")
     values = None
@@ -106,11 +106,15 @@ def _info(shape: Any, dtype: Any, data: Any, order: str = "C") -> ArrayInfo | No
         values = np.frombuffer(data, parsed).reshape(shape, order="F" if order == "F" else "C")
     elif not isinstance(data, bytes | Skipped):
         return None
-    return ArrayInfo(shape, str(parsed), values)
+    return ArrayInfo(shape, parsed.name, values)
 
 
-def _old_bytes(data: Any) -> Any:
-    """Protocols before 3 write bytes as a call: ``_codecs.encode(text, "latin1")``."""
+def old_bytes(data: Any) -> Any:
+    """Protocols before 3 write bytes as a call: ``_codecs.encode(text, "latin1")``.
+
+    :param data: from a pickle
+    :return: the bytes that such a call makes, everything else as it is
+    """
     args = data.args if isinstance(data, Made) and data.called == "_codecs.encode" else None
     if isinstance(args, tuple) and len(args) == 2 and args[1] == "latin1":
         text = args[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sb3_ac_ext.inspection.archive import ZIP_START, Archive, open_archive, open_reader
+from sb3_ac_ext.inspection.archive import ZIP_END, ZIP_START, Archive, open_archive, open_reader
 from sb3_ac_ext.inspection.bundle import bundle_entries, inspect_bundle
 from sb3_ac_ext.inspection.manifest import MANIFEST
 from sb3_ac_ext.inspection.model_zip import inspect_model, is_model
@@ -12,7 +12,6 @@ from sb3_ac_ext.inspection.pickled import inspect_pickled
 from sb3_ac_ext.inspection.records import Report
 
 _TAIL = 66_000  # the end of a zip file with its comment
-_ZIP_END = b"PK\x05\x06"
 
 
 def inspect_file(path: str | Path) -> Report:
@@ -32,7 +31,7 @@ def inspect_file(path: str | Path) -> Report:
         start = reader.read(len(ZIP_START))
         if start != ZIP_START:
             reader.seek(max(0, reader.size - _TAIL))
-            if _ZIP_END in reader.read(_TAIL):
+            if ZIP_END in reader.read(_TAIL):
                 raise ValueError(f"{path}: has something before its zip archive, or is cut off")
             reader.seek(0)
             return inspect_pickled(reader, str(path))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import posixpath
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from sb3_ac_ext.inspection.algorithms import algorithm_name
@@ -41,7 +41,7 @@ def inspect_model(archive: Archive, path: str, size: int) -> Report:
     values, uses = _values(data, archive.label)
     torch = _Torch()
     for name, entry in archive.items():
-        if PurePosixPath(name).suffix == ".pth":
+        if posixpath.splitext(name)[1] == ".pth":
             torch.add(name, entry)
     versions = _versions(archive)
     uses += torch.uses

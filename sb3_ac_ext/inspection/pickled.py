@@ -68,7 +68,7 @@ def _title(name: str, facts: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     last = name.rpartition(".")[2] or ("tensors" if tensors else "a pickle")
     if isinstance(facts.get("pos"), int) and isinstance(facts.get("buffer_size"), int):
         rows = facts["buffer_size"] if facts.get("full") is True else facts["pos"]
-        return f"{last}, {rows:,} of {facts['buffer_size']:,} rows of {facts.get('n_envs')} envs"
+        return f"{last}, {rows:,} of {facts['buffer_size']:,} rows, n_envs {facts.get('n_envs')}"
     return last
 
 

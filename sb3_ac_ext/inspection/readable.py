@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sb3_ac_ext.inspection.arrays import array_info, plain_dtype, scalar
+from sb3_ac_ext.inspection.arrays import array_info, old_bytes, plain_dtype, scalar
 from sb3_ac_ext.inspection.code import CODE_TYPE, carried_code
 from sb3_ac_ext.inspection.spaces import space_text
 from sb3_ac_ext.inspection.symbols import Group, Made, Name, Pairs, Skipped, Stored
@@ -33,11 +33,12 @@ def readable(value: Any, depth: int = _DEPTH) -> Any:
         return value if bits <= _BITS else f"a number of {bits:,} bits"
     if isinstance(value, str):
         return value if len(value) <= _TEXT else f"{value[:_TEXT]}..."
+    if isinstance(value, Name):
+        return value.dotted[:_TEXT]
+    value = old_bytes(value)
     if isinstance(value, bytes | Skipped):
         size = value.size if isinstance(value, Skipped) else len(value)
         return f"{size:,} bytes"
-    if isinstance(value, Name):
-        return value.dotted[:_TEXT]
     if isinstance(value, Made):
         return _made(value, depth)
     return _container(value, depth)
@@ -92,6 +93,8 @@ def _object(value: Made, depth: int) -> Any:
         return "a tensor"
     if name in ("OrderedDict", "dict"):
         return _dict(value.pairs, depth)
+    if name in ("set", "frozenset") and isinstance(value.args, tuple) and value.args:
+        return readable(value.args[0], depth)
     if name in ("deque", "list") and not value.pairs:
         return readable(value.items, depth)
     if name == "_make_function":

@@ -61,7 +61,7 @@ class Reader:
         """:raises ValueError: when the position does not exist or cannot be reached"""
         position = offset + (0, self._position, self.size)[whence]
         if not 0 <= position <= self.size:
-            raise ValueError(f"{self.label}: there is no byte {position} of {self.size}")
+            raise ValueError(f"{self.label}: damaged: there is no byte {position} of {self.size}")
         try:
             self._stream.seek(position)
         except FAILURES as error:

@@ -6,6 +6,7 @@ numbers of tensors are not read, only checked to be all there.
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -66,7 +67,7 @@ def read_torch(reader: Reader, where: str) -> TorchFile:
 
 def _zipped(reader: Reader, where: str) -> TorchFile:
     archive = open_zip(reader)
-    pickles = [name for name in archive if name.rpartition("/")[2] == "data.pkl"]
+    pickles = [name for name in archive if _last(name) == "data.pkl"]
     if len(pickles) != 1:
         raise ValueError(f"{reader.label}: holds {len(pickles)} entries data.pkl, not one")
     root = pickles[0].rpartition("/")[0]
@@ -77,15 +78,22 @@ def _zipped(reader: Reader, where: str) -> TorchFile:
     return TorchFile(found.value, tensors, uses, _problems(found.value, archive, root, where))
 
 
+def _last(name: str) -> str:
+    """torch finds entries whatever their case."""
+    return name.rpartition("/")[2].lower()
+
+
 def _script(archive: Archive, where: str) -> list[Use]:
     """torch hands archives with compiled code to ``torch.jit.load``."""
-    if not any(name.rpartition("/")[2] == "constants.pkl" for name in archive):
+    if not any(_last(name) == "constants.pkl" for name in archive):
         return []
     return [Use("torch.jit.load", "calls", Group.SUSPICIOUS, "runs TorchScript", 1, (where,))]
 
 
 def _legacy(reader: Reader, where: str) -> TorchFile:
     """Five pickles in a row, then the numbers; the first is a magic number."""
+    if _begins_a_tar(reader):
+        raise ValueError(f"{reader.label}: is a tar archive, which torch unpacks and unpickles")
     first = scan(reader, where)
     if first.value != MAGIC_NUMBER:
         return TorchFile(first.value, dict(named_tensors(first.value)), first.uses)
@@ -95,6 +103,17 @@ def _legacy(reader: Reader, where: str) -> TorchFile:
         uses.extend(found.uses)
         value = found.value if part == "object" else value
     return TorchFile(value, dict(named_tensors(value)), uses)
+
+
+def _begins_a_tar(reader: Reader) -> bool:
+    """Older than the rows of pickles, and still read by ``torch.load``."""
+    header = reader.read(tarfile.BLOCKSIZE)
+    reader.seek(0)
+    try:
+        tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 def named_tensors(value: Any) -> Iterator[tuple[str, Tensor]]:

@@ -49,7 +49,7 @@ def test_a_suspicious_model(tmp_path, evil, capsys):
     assert main(["inspect", str(evil)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("SUSPICIOUS")
-    assert "call posix.system" in lines[3]
+    assert "call posix.system('touch /" in lines[3]
     assert "runs commands" in lines[3]
     assert not (tmp_path / "marker").exists()
 

@@ -135,6 +135,8 @@ _VERBS = {"calls": "call", "creates": "create", "imports": "import", "changes": 
 def _use(use: Use) -> tuple[str, ...]:
     carried = use.group.value == "code" and " " in use.name
     name = use.name if carried else f"{_VERBS[use.kind]} {use.name}"
+    if use.kind == "calls" and use.arguments:
+        name += f"({use.arguments})"
     places = ", ".join(use.where[:3]) + (", ..." if len(use.where) > 3 else "")
     times = f" ({use.count:,} times)" if use.count > 1 else ""
     return name, f"in {places}{times}", "" if carried else use.reason
@@ -161,6 +163,8 @@ def _rows(values: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_text(part)}" for name, part in value.items()) or "{}"
+    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        return "; ".join(value)
     return str(value)
 
 

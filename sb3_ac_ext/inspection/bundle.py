@@ -89,7 +89,11 @@ def _file(name: str, entry: Entry | None, manifest: Manifest) -> tuple[File, Map
         arrays = {}
     if wrong:
         return File(name, entry.size, "damaged", wrong), {}
-    return File(name, entry.size, note=f"{len(arrays)} arrays" if arrays else ""), arrays
+    return File(name, entry.size, note=_counted(arrays)), arrays
+
+
+def _counted(arrays: Mapping[str, Tensor]) -> str:
+    return f"{len(arrays)} array{'' if len(arrays) == 1 else 's'}" if arrays else ""
 
 
 def _difference(entry: Entry, size: int, sha256: str) -> str:

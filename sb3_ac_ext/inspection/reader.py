@@ -10,6 +10,7 @@ from typing import Any
 
 CHUNK = 1 << 20
 MOST_AT_ONCE = 1 << 24  # what zipfile itself asks for when it seeks
+_BLOCK = 1 << 13
 # all that zipfile and the operating system raise on damaged input
 FAILURES = (
     zipfile.BadZipFile,
@@ -37,6 +38,7 @@ class Reader:
         self.size = size
         self.label = label
         self._position = 0
+        self._ahead, self._at = b"", 0
 
     def __enter__(self) -> Reader:
         return self
@@ -66,7 +68,7 @@ class Reader:
             self._stream.seek(position)
         except FAILURES as error:
             raise self._failure(error) from None
-        self._position = position
+        self._position, self._ahead, self._at = position, b"", 0
         return position
 
     def read(self, n: int | None = -1) -> bytes:
@@ -77,29 +79,39 @@ class Reader:
         wanted = self.left if n is None or n < 0 else min(n, self.left)
         if wanted > MOST_AT_ONCE:
             raise ValueError(f"{self.label}: one part declares {wanted:,} bytes, too many to read")
-        try:
-            data: bytes = self._stream.read(wanted)
-        except FAILURES as error:
-            raise self._failure(error) from None
+        if wanted > len(self._ahead) - self._at:
+            self._fill(wanted)
+        data = self._ahead[self._at : self._at + wanted]
+        self._at += len(data)
         self._position += len(data)
         return data
+
+    def _fill(self, wanted: int) -> None:
+        """Read ahead, so that pickles, which are read byte by byte, do not take ages."""
+        have = self._ahead[self._at :]
+        more = min(max(wanted, _BLOCK), self.left) - len(have)
+        try:
+            self._ahead, self._at = have + self._stream.read(more), 0
+        except FAILURES as error:
+            raise self._failure(error) from None
 
     def readline(self, most: int = CHUNK) -> bytes:
         """
         :param most: bytes after which a line is cut
         :raises ValueError: when the stream is damaged
         """
-        start = self._position
-        found = bytearray()
-        while b"\n" not in found and len(found) < most:
-            part = self.read(min(256, most))
-            if not part:
+        found = []
+        length = 0
+        while length < most:
+            if self._at == len(self._ahead):
+                self._fill(1)
+            end = self._ahead.find(b"\n", self._at, self._at + most - length) + 1
+            part = self.read(end - self._at if end else min(len(self._ahead) - self._at, most))
+            found.append(part)
+            length += len(part)
+            if end or not part:
                 break
-            found += part
-        line = bytes(found[: found.find(b"\n") + 1] if b"\n" in found else found)
-        if start + len(line) != self._position:
-            self.seek(start + len(line))
-        return line
+        return b"".join(found)
 
     def chunks(self) -> Iterator[bytes]:
         """The rest, piece by piece.

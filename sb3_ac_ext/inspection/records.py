@@ -38,6 +38,7 @@ class Use:
     :param reason: why, in a few words
     :param count: how often
     :param where: entries of the file
+    :param arguments: of the first such call, where that is worth a look
     """
 
     name: str
@@ -46,6 +47,7 @@ class Use:
     reason: str
     count: int = 1
     where: tuple[str, ...] = ()
+    arguments: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -54,6 +56,7 @@ class Use:
             "reason": self.reason,
             "count": self.count,
             "where": list(self.where),
+            "arguments": self.arguments,
         }
 
 

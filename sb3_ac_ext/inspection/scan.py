@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sb3_ac_ext.inspection.code import carried_code
 from sb3_ac_ext.inspection.machine import Traced
+from sb3_ac_ext.inspection.readable import readable
 from sb3_ac_ext.inspection.reader import Reader
 from sb3_ac_ext.inspection.records import Group, Use
 from sb3_ac_ext.inspection.symbols import Made, Name
@@ -75,8 +76,17 @@ def _uses(traced: Traced, where: str) -> list[Use]:
         group, reason = judge(name, kind)
         if name in _GETATTR and kind == "calls" and count == harmless:
             group, reason = Group.EXPECTED, "the schedule of a policy without one"
-        uses.append(Use(name[:_NAME_LENGTH], kind, group, reason, count, (where,)))
+        arguments = _arguments(traced, name) if group is Group.SUSPICIOUS else ""
+        uses.append(Use(name[:_NAME_LENGTH], kind, group, reason, count, (where,), arguments))
     return _instead_of_machinery(uses, carried_code(traced.calls), where)
+
+
+def _arguments(traced: Traced, name: str) -> str:
+    """Of the first call under this name."""
+    args = next((made.args for made in traced.calls if made.called == name), None)
+    if not isinstance(args, tuple):
+        return ""
+    return ", ".join(repr(readable(arg)) for arg in args)[:_NAME_LENGTH]
 
 
 def _is_dummy_schedule(made: Made) -> bool:
@@ -136,7 +146,7 @@ def merged(uses: Iterable[Use]) -> list[Use]:
         before = found.get(key)
         if before is not None:
             where = tuple(dict.fromkeys((*before.where, *use.where)))
-            use = Use(use.name, use.kind, use.group, use.reason, before.count + use.count, where)
+            use = replace(before, count=before.count + use.count, where=where)
         found[key] = use
     return sorted(
         found.values(),

@@ -1,5 +1,6 @@
 """Archives: what is refused, and that nothing is read beyond what was declared."""
 
+import io
 import os
 import stat
 import struct
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from sb3_ac_ext.inspection import Limits, open_archive
-from tests.inspection.files import folder, zipped
+from sb3_ac_ext.inspection.reader import Reader
+from tests.inspection.files import folder, npz, zipped
 
 
 def test_folder_and_zip_give_the_same_mapping(tmp_path):
@@ -25,6 +27,26 @@ def test_folder_and_zip_give_the_same_mapping(tmp_path):
         with two["deep/b.npz"].open() as reader:
             reader.seek(1)
             assert (reader.read(2), reader.read(), reader.read()) == (b"23", b"4", b"")
+
+
+def test_numpy_reads_arrays_from_an_entry(tmp_path):
+    values = {"a": np.arange(5), "b": np.ones((2, 3))}
+    with open_archive(zipped(tmp_path / "x.zip", {"x.npz": npz(**values)})) as archive:
+        loaded = np.load(archive["x.npz"].open(), allow_pickle=False)
+        assert {name: loaded[name].tolist() for name in loaded} == {
+            name: value.tolist() for name, value in values.items()
+        }
+
+
+def test_lines_of_any_length():
+    text = b"one\n" + b"x" * 20_000 + b"\nthree"
+    reader = Reader(io.BytesIO(text), len(text), "file")
+    assert reader.readline() == b"one\n"
+    assert reader.read(3) == b"xxx"
+    assert reader.readline(100) == b"x" * 100
+    assert reader.readline() == b"x" * 19_897 + b"\n"
+    assert (reader.tell(), reader.left) == (len(text) - 5, 5)
+    assert (reader.readline(), reader.readline()) == (b"three", b"")
 
 
 def test_an_entry_is_not_read_beyond_the_limit_of_the_caller(tmp_path):

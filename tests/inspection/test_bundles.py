@@ -32,7 +32,7 @@ def test_a_complete_bundle(tmp_path, how):
     assert report.parameters == {"policy": {"action_net.weight": Tensor((2, 3), "float32")}}
     assert report.hyperparameters["net_arch"] == [64, 64]
     assert {file.name: file.note for file in report.files} == {
-        "policy.safetensors": "1 arrays",
+        "policy.safetensors": "1 array",
         "replay.npz": "2 arrays",
         "state.json": "",
     }

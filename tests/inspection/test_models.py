@@ -114,6 +114,7 @@ def test_a_command_in_data(tmp_path, ppo_zip, marker):
     assert report.verdict is Verdict.SUSPICIOUS
     (use,) = report.of(Group.SUSPICIOUS)
     assert (use.kind, use.name, use.where) == ("calls", "posix.system", ("data: policy_kwargs",))
+    assert use.arguments == f"'touch {marker}'"[:120]
     assert not marker.exists()
 
 

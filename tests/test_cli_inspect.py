@@ -1,5 +1,6 @@
 """``sb3-ac inspect``: exit status, what is printed first, JSON, and one sentence for bad input."""
 
+import base64
 import json
 
 import pytest
@@ -52,6 +53,18 @@ def test_a_suspicious_model(tmp_path, evil, capsys):
     assert "call posix.system('touch /" in lines[3]
     assert "runs commands" in lines[3]
     assert not (tmp_path / "marker").exists()
+
+
+def test_modules_of_ones_own(tmp_path, model, capsys):
+    text = base64.b64encode(b"cmy_package.policies\nMyPolicy\n.").decode()
+    data = json.dumps({"policy_class": {":serialized:": text}}).encode()
+    path = str(rewritten(model, tmp_path / "mine.zip", {"data": data}))
+    assert main(["inspect", path]) == 1
+    assert "import my_package.policies.MyPolicy" in capsys.readouterr().out
+    assert main(["inspect", path, "--trust", "my_package"]) == 0
+    assert main(["inspect", path, "--trust", "my_pack"]) == 1
+    assert main(["inspect", path, "--trust", "my-package"]) == 2
+    assert "'my-package' is no name of a module" in capsys.readouterr().err
 
 
 def test_json(model, evil, capsys):

@@ -49,18 +49,21 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("path", type=run_path, metavar="FILE", help="model, pickle or bundle")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--verbose", action="store_true", help="everything, nothing cut")
+    parser.add_argument(
+        "--trust", nargs="+", default=[], metavar="MODULE", help="modules of yours that may appear"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """
-    :param args: with ``path``, ``json`` and ``verbose``
+    :param args: with ``path``, ``json``, ``verbose`` and ``trust``
     :return: exit status
-    :raises ValueError: when the file cannot be read
+    :raises ValueError: when the file cannot be read, and for what is no name of a module
     """
     from sb3_ac_ext.inspection import Verdict, inspect_file
 
-    report = inspect_file(args.path)
+    report = inspect_file(args.path, args.trust)
     if args.json:
         print(json.dumps(report.to_json(), indent=2, allow_nan=False))
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sb3_ac_ext.inspection.archive import ZIP_END, ZIP_START, Archive, open_archive, open_reader
@@ -10,11 +12,13 @@ from sb3_ac_ext.inspection.manifest import MANIFEST
 from sb3_ac_ext.inspection.model_zip import inspect_model, is_model
 from sb3_ac_ext.inspection.pickled import inspect_pickled
 from sb3_ac_ext.inspection.records import Report
+from sb3_ac_ext.inspection.scan import merged
+from sb3_ac_ext.inspection.trust import vouched
 
 _TAIL = 66_000  # the end of a zip file with its comment
 
 
-def inspect_file(path: str | Path) -> Report:
+def inspect_file(path: str | Path, trust: Sequence[str] = ()) -> Report:
     """Say what is in a saved model, a pickle or a bundle, without running any of it.
 
     Nothing is unpickled, imported or written. What a load would call is listed and judged; see
@@ -22,9 +26,18 @@ def inspect_file(path: str | Path) -> Report:
 
     :param path: SB3 model zip, ``vecnormalize.pkl``, replay buffer, file of ``torch.save``, or one
         of our checkpoint bundles as folder or zip
-    :raises ValueError: when it is none of these, or is damaged so that it cannot be read
+    :param trust: modules of your own, such as ``my_package``: what is from them is expected
+    :raises ValueError: when it is none of these, or is damaged so that it cannot be read, and for
+        what is no name of a module
     """
-    path = Path(path)
+    for module in trust:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise ValueError(f"{module!r} is no name of a module, such as my_package.policies")
+    report = _inspected(Path(path))
+    return replace(report, uses=merged(vouched(use, trust) for use in report.uses))
+
+
+def _inspected(path: Path) -> Report:
     if path.is_dir():
         return _folder(path)
     with open_reader(path) as reader:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sb3_ac_ext.inspection.symbols import Group, Made, Name, Pairs, Skipped, Stored, called_name
+from sb3_ac_ext.inspection.symbols import Made, Members, Name, Pairs, Skipped, Stored, called_name
 
 MOST_CALLS_KEPT = 10_000
 
@@ -154,7 +154,7 @@ class Machine:
         target = self._stack[-1]
         if isinstance(target, list):
             target.extend(items)
-        elif isinstance(target, Group | Made):
+        elif isinstance(target, Members | Made):
             target.items.extend(items)
         else:
             self._use("changes", called_name(target))
@@ -191,7 +191,7 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_LIST": list,
     "EMPTY_TUPLE": tuple,
     "EMPTY_DICT": Pairs,
-    "EMPTY_SET": Group,
+    "EMPTY_SET": Members,
     "NEXT_BUFFER": lambda: Stored("buffer"),
 }
 _VALUES = {
@@ -223,7 +223,7 @@ _STEPS: dict[str, Callable[[Machine, Any], None]] = {
     "TUPLE3": lambda machine, _: machine._tuple(3),
     "LIST": lambda machine, _: machine._push_marked(list),
     "DICT": lambda machine, _: machine._push_marked(_pairs),
-    "FROZENSET": lambda machine, _: machine._push_marked(Group),
+    "FROZENSET": lambda machine, _: machine._push_marked(Members),
     "SETITEM": lambda machine, _: machine._set_items(machine._last(2)),
     "SETITEMS": lambda machine, _: machine._set_items(machine._pop_mark()),
     "APPEND": lambda machine, _: machine._add_items(machine._last(1)),

@@ -7,7 +7,7 @@ from typing import Any
 from sb3_ac_ext.inspection.arrays import array_info, old_bytes, plain_dtype, scalar
 from sb3_ac_ext.inspection.code import CODE_TYPE, carried_code
 from sb3_ac_ext.inspection.spaces import space_text
-from sb3_ac_ext.inspection.symbols import Group, Made, Name, Pairs, Skipped, Stored
+from sb3_ac_ext.inspection.symbols import Made, Members, Name, Pairs, Skipped, Stored
 from sb3_ac_ext.inspection.trust import CALLS
 
 _DEPTH = 3
@@ -48,7 +48,7 @@ def _container(value: Any, depth: int) -> Any:
     if isinstance(value, Pairs | dict):
         pairs = value.pairs if isinstance(value, Pairs) else list(value.items())
         return _dict(pairs, depth)
-    if isinstance(value, Group):
+    if isinstance(value, Members):
         value = value.items
     if isinstance(value, list | tuple):
         if depth <= 0:

@@ -59,7 +59,7 @@ class Pairs:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class Members:
     """A set or frozenset.
 
     :param items: its members

@@ -6,7 +6,10 @@ packages that models are made of hold functions that load, run or import whateve
 
 from __future__ import annotations
 
-from sb3_ac_ext.inspection.records import Group
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sb3_ac_ext.inspection.records import Group, Use
 
 
 def _words(text: str) -> frozenset[str]:
@@ -83,6 +86,7 @@ _NAMES = CALLS | {
         f"stable_baselines3.common.utils.{name}"
         for name in ("FloatSchedule", "ConstantSchedule", "LinearSchedule")
     ),
+    "rl_zoo3.utils.SimpleLinearSchedule",
 }
 # packages that models are made of -> last parts of the modules whose classes hold only data,
 # networks or settings; None for all of them
@@ -139,6 +143,18 @@ def judge(name: str, kind: str) -> tuple[Group, str]:
     if _expected(name, kind):
         return Group.EXPECTED, "rebuilds data"
     return Group.SUSPICIOUS, _suspicion(name)
+
+
+def vouched(use: Use, modules: Iterable[str]) -> Use:
+    """
+    :param use: of a report
+    :param modules: that the reader of the report trusts
+    :return: the use, expected if what it names is from one of the modules
+    """
+    theirs = any(use.name.startswith(f"{module}.") for module in modules)
+    if not theirs or use.kind == "changes":
+        return use
+    return replace(use, group=Group.EXPECTED, reason="trusted by you")
 
 
 def _expected(name: str, kind: str) -> bool:

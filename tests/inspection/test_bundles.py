@@ -20,7 +20,7 @@ def test_a_complete_bundle(tmp_path, how):
         root = "bundle-640/" if how == "zip of the folder" else ""
         path = zipped(tmp_path / "bundle-640.zip", bundle_files(), root)
     report = inspect_file(path)
-    assert (report.kind, report.verdict, report.uses) == ("bundle", Verdict.EXPECTED, ())
+    assert (report.kind, report.verdict, report.uses) == ("bundle", Verdict.EXPECTED, [])
     assert report.title == "bundle of PPO at 640 steps, complete"
     assert report.facts["complete"] is True
     assert report.facts["exact"] is False

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from stable_baselines3.common.vec_env import (
 )
 
 from sb3_ac_ext import workers
+from sb3_ac_ext.checkpoints.episode_log import EpisodeLog
+from sb3_ac_ext.checkpoints.workers import read
 from sb3_ac_ext.config import Component, EnvironmentConfig
 from sb3_ac_ext.lookup import import_module, nearest
 from sb3_ac_ext.vec_envs.safe_subproc import SafeSubprocVecEnv
@@ -105,6 +108,8 @@ class EnvFactory:
     :param vec_env: ``dummy`` or ``subproc``
     :param stats_path: statistics of a ``VecNormalize`` to begin with, ``None`` for new ones
     :param vec_env_kwargs: keyword arguments of the vectorised environment
+    :param resumable: whether the state of training environments can be asked for
+    :param going_on: whether ``monitor.csv`` files are there already and are continued
     :param made: what was made so far, to be closed at the end
     """
 
@@ -113,6 +118,8 @@ class EnvFactory:
     vec_env: str = "dummy"
     stats_path: Path | None = None
     vec_env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    resumable: bool = False
+    going_on: bool = False
     made: list[VecEnv] = field(default_factory=list)
 
     def close(self) -> None:
@@ -154,8 +161,8 @@ class EnvFactory:
             seed=seed,
             env_kwargs=dict(env_kwargs),
             monitor_dir=None if monitor_dir is None else str(monitor_dir),
-            monitor_kwargs=dict(self.config.monitor_kwargs),
-            wrapper_class=_Wrap(self.config.env_wrapper),
+            monitor_kwargs=self._monitor_kwargs(monitor_dir),
+            wrapper_class=_Wrap(self.config.env_wrapper, not evaluation and self._needs_log),
             vec_env_cls=_VEC_ENVS[self.vec_env],
             vec_env_kwargs=dict(self.vec_env_kwargs),
         )
@@ -166,6 +173,23 @@ class EnvFactory:
         if self.config.frame_stack is not None:
             env = VecFrameStack(env, self.config.frame_stack)
         return _transposed(env)
+
+    def _monitor_kwargs(self, monitor_dir: Path | None) -> dict[str, Any]:
+        going_on = self.going_on and monitor_dir is not None
+        kwargs = {"override_existing": False} if going_on else {}
+        return {**self.config.monitor_kwargs, **kwargs}
+
+    @cached_property
+    def _needs_log(self) -> bool:
+        """Processes are asked for the state of their environments; some are replayed."""
+        if not self.resumable or self.vec_env == "subproc":
+            return self.resumable
+        env = _Wrap(self.config.env_wrapper)(self.spec.make(**self.config.env_kwargs))
+        try:
+            env.reset(seed=0)
+            return bool(read(env)[1])
+        finally:
+            env.close()
 
     def _normalized(self, env: VecEnv, evaluation: bool) -> VecEnv:
         if self.stats_path is not None:
@@ -195,11 +219,12 @@ class _Maker:
 @dataclass(frozen=True)
 class _Wrap:
     wrappers: tuple[Component, ...]
+    log: bool = False
 
     def __call__(self, env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
         for wrapper in self.wrappers:
             env = wrapper.build(env)
-        return env
+        return EpisodeLog(env) if self.log else env
 
 
 def _load_statistics(path: Path, env: VecEnv) -> VecNormalize:

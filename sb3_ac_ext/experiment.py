@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ from sb3_ac_ext.config import Config, load_config
 from sb3_ac_ext.environments import EnvFactory, check_env, find_env, is_atari
 from sb3_ac_ext.models import check_trained_agent, load_model, new_model, saved_statistics
 from sb3_ac_ext.outcome import Outcome
+from sb3_ac_ext.preemption import preemptible
 from sb3_ac_ext.quiet import muted_stderr, quiet, say, uninterrupted
-from sb3_ac_ext.run_callbacks import make_callbacks
+from sb3_ac_ext.run_callbacks import find_keeper, make_callbacks
 from sb3_ac_ext.run_ending import Run, RunResult, facts, finish
 from sb3_ac_ext.run_folder import RunFolder, create_run_folder, env_name
 from sb3_ac_ext.run_spec import RunSpec
@@ -33,14 +36,24 @@ def run(spec: RunSpec) -> RunResult:
     :raises ValueError: for settings that cannot be, before anything is trained or left behind
     """
     spec = spec.seeded()
+    return carry_out(spec, partial(prepare, spec))
+
+
+def carry_out(spec: RunSpec, prepared: Callable[[], Run]) -> RunResult:
+    """From settings to the last file.
+
+    :param spec: what to do
+    :param prepared: makes everything ready
+    """
     with quiet(spec.verbose):
         # workers would stay muted, and wandb tells on stderr where it puts the run
         mute = spec.verbose < 2 and spec.vec_env == "dummy" and not spec.track
         with muted_stderr(mute):
-            ready = prepare(spec)
+            ready = prepared()
         error: BaseException | None = None
         try:
-            _learn(ready)
+            with preemptible(find_keeper(ready.callbacks)):
+                _learn(ready)
         except (Exception, KeyboardInterrupt) as caught:
             error = caught
         with uninterrupted():
@@ -85,7 +98,7 @@ def prepare(spec: RunSpec) -> Run:
 
 def _read(spec: RunSpec) -> tuple[Config, EnvFactory]:
     """Check all that can be checked without leaving a trace."""
-    _set_threads(spec)
+    set_threads(spec)
     env_spec = find_env(spec.env, spec.gym_packages)
     overrides = dict(spec.hyperparams)
     if spec.env_kwargs is not None:
@@ -98,17 +111,35 @@ def _read(spec: RunSpec) -> tuple[Config, EnvFactory]:
     check_env(env_spec, config.environment.env_kwargs)
     if config.environment.eval_env_kwargs != config.environment.env_kwargs:
         check_env(env_spec, config.environment.eval_env_kwargs)
-    stats_path = None
     if spec.trained_agent:
         check_trained_agent(spec.trained_agent)
+    return config, make_factory(spec, config)
+
+
+def make_factory(spec: RunSpec, config: Config, going_on: bool = False) -> EnvFactory:
+    """
+    :param spec: the run
+    :param config: its settings
+    :param going_on: whether its files are there already
+    """
+    stats_path = None
+    if spec.trained_agent:
         stats_path = saved_statistics(spec.trained_agent, env_name(spec.env))
     safety: dict[str, Any] = {}
     if spec.vec_env == "subproc":
         safety = {"max_restarts": spec.max_restarts, "step_timeout": spec.step_timeout}
-    return config, EnvFactory(env_spec, config.environment, spec.vec_env, stats_path, safety)
+    return EnvFactory(
+        find_env(spec.env, spec.gym_packages),
+        config.environment,
+        spec.vec_env,
+        stats_path,
+        safety,
+        resumable=spec.bundle_freq != 0,
+        going_on=going_on,
+    )
 
 
-def _set_threads(spec: RunSpec) -> None:
+def set_threads(spec: RunSpec) -> None:
     if spec.num_threads > 0:
         th.set_num_threads(spec.num_threads)
     if spec.device != "auto":
@@ -137,7 +168,7 @@ def make_model(spec: RunSpec, config: Config, env: VecEnv) -> BaseAlgorithm:
     :param env: training environment
     :raises ValueError: if the algorithm, the environment and the settings do not fit
     """
-    tensorboard_log = str(_tensorboard_folder(spec))
+    tensorboard_log = str(tensorboard_folder(spec))
     common: dict[str, Any] = {
         "seed": spec.seed,
         "device": spec.device,
@@ -149,7 +180,11 @@ def make_model(spec: RunSpec, config: Config, env: VecEnv) -> BaseAlgorithm:
     return new_model(config, env, spec.env, **common)
 
 
-def _tensorboard_folder(spec: RunSpec) -> Path:
+def tensorboard_folder(spec: RunSpec) -> Path:
+    """Where SB3 makes a folder for each run.
+
+    :param spec: the run
+    """
     return Path(spec.tensorboard_log) / env_name(spec.env)
 
 
@@ -157,7 +192,7 @@ def _make_tensorboard_folder(spec: RunSpec) -> None:
     """SB3 would make it only when training begins."""
     if not spec.tensorboard_log:
         return
-    folder = _tensorboard_folder(spec)
+    folder = tensorboard_folder(spec)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -173,7 +208,13 @@ def _learn(ready: Run) -> None:
     kwargs: dict[str, Any] = {}
     if ready.spec.log_interval != -1:  # RL Zoo's convention: below -1 nothing is logged
         kwargs["log_interval"] = max(ready.spec.log_interval, 0) or None
-    ready.model.learn(ready.config.n_timesteps, callback=ready.callbacks, **kwargs)
+    done = ready.model.num_timesteps if ready.resumed else 0
+    ready.model.learn(
+        ready.config.n_timesteps - done,
+        callback=ready.callbacks,
+        reset_num_timesteps=not ready.resumed,
+        **kwargs,
+    )
 
 
 def _first_line(ready: Run) -> str:

@@ -21,7 +21,8 @@ _TELLING = (WorkerError, NonFiniteError)
 @dataclass(frozen=True)
 class Outcome:
     """
-    :param status: ``finished``, ``stopped`` by a callback, ``interrupted`` by the user,
+    :param status: ``finished``, ``stopped`` by a callback, ``paused`` as asked, ``preempted`` by
+        a signal, ``interrupted`` by the user,
         ``diverged`` (weights are not finite) or ``failed``
     :param error: why, in one sentence, for the last two
     :param traceback: where, for a developer
@@ -36,11 +37,14 @@ class Outcome:
         return self.status in ("diverged", "failed")
 
 
-def judge(model: BaseAlgorithm, error: BaseException | None, goal: int) -> Outcome:
+def judge(
+    model: BaseAlgorithm, error: BaseException | None, goal: int, ended: str | None = None
+) -> Outcome:
     """
     :param model: as training left it
     :param error: what ended training, ``None`` if it returned
     :param goal: environment steps that were asked for
+    :param ended: ``paused`` or ``preempted``, ``None`` for neither
     """
     if isinstance(error, KeyboardInterrupt):
         return Outcome("interrupted")
@@ -51,7 +55,9 @@ def judge(model: BaseAlgorithm, error: BaseException | None, goal: int) -> Outco
         return Outcome("diverged", reason, trace)
     if error is not None:
         return Outcome("failed", f"training failed {at}: {_reason(model, error)}", trace)
-    return Outcome("finished" if model.num_timesteps >= goal else "stopped")
+    if model.num_timesteps >= goal:
+        return Outcome("finished")
+    return Outcome(ended or "stopped")
 
 
 def _reason(model: BaseAlgorithm, error: BaseException) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 
 from sb3_ac_ext.callbacks import EntCoefScheduleCallback
+from sb3_ac_ext.checkpoints.callback import BundleCallback
 from sb3_ac_ext.config import Config
 from sb3_ac_ext.environments import EnvFactory, is_atari
 from sb3_ac_ext.evaluation.callback import EVAL_SEED, UnitEvalCallback
@@ -24,7 +25,8 @@ _CANARY_SEED = 20_000  # the canary reseeds its environment; this only seeds the
 def make_callbacks(
     spec: RunSpec, config: Config, factory: EnvFactory, folder: RunFolder
 ) -> list[BaseCallback]:
-    """Those of the settings first and evaluation last, as in RL Zoo; the monitor in between.
+    """Those of the settings first and evaluation last, as in RL Zoo; the monitor in between, and
+    bundles, which keep the state of all of them, at the very end.
 
     A ``DiagnosticsCallback`` among those of the settings is the run's monitor; else one is added.
 
@@ -43,7 +45,12 @@ def make_callbacks(
         callbacks.append(component.build(**(monitor_kwargs if is_monitor else {})))
     if find_monitor(callbacks) is None:
         callbacks.append(DiagnosticsCallback(**monitor_kwargs))
-    return [*callbacks, *_checkpoints(spec, config, folder), *_evaluation(spec, factory, folder)]
+    return [
+        *callbacks,
+        *_checkpoints(spec, config, folder),
+        *_evaluation(spec, factory, folder),
+        *_bundles(spec, folder),
+    ]
 
 
 def find_monitor(callbacks: list[BaseCallback]) -> DiagnosticsCallback | None:
@@ -52,6 +59,21 @@ def find_monitor(callbacks: list[BaseCallback]) -> DiagnosticsCallback | None:
     :param callbacks: of a run
     """
     return next((c for c in callbacks if isinstance(c, DiagnosticsCallback)), None)
+
+
+def find_keeper(callbacks: list[BaseCallback]) -> BundleCallback | None:
+    """What keeps the run's bundles.
+
+    :param callbacks: of a run
+    """
+    return next((c for c in callbacks if isinstance(c, BundleCallback)), None)
+
+
+def _bundles(spec: RunSpec, folder: RunFolder) -> list[BaseCallback]:
+    if spec.bundle_freq == 0:
+        return []
+    every = {} if spec.bundle_freq is None else {"every": spec.bundle_freq}
+    return [BundleCallback(folder.bundles, stop_at=spec.stop_at, **every)]
 
 
 def _monitor_kwargs(

@@ -20,7 +20,7 @@ from sb3_ac_ext.environments import EnvFactory
 from sb3_ac_ext.monitoring.describe import versions
 from sb3_ac_ext.monitoring.records import Verdict
 from sb3_ac_ext.outcome import Outcome, judge
-from sb3_ac_ext.run_callbacks import find_monitor
+from sb3_ac_ext.run_callbacks import find_keeper, find_monitor
 from sb3_ac_ext.run_folder import RunFolder, command
 from sb3_ac_ext.run_spec import RunSpec
 
@@ -55,6 +55,7 @@ class Run:
     model: BaseAlgorithm
     callbacks: list[BaseCallback]
     tracker: Any = None
+    resumed: bool = False
     started: float = field(default_factory=time.time)
 
 
@@ -66,11 +67,14 @@ def finish(ready: Run, error: BaseException | None) -> RunResult:
     """
     seconds = time.time() - ready.started
     model, folder = ready.model, ready.folder
-    outcome = judge(model, error, ready.config.n_timesteps)
+    keeper = find_keeper(ready.callbacks)
+    ended = None if keeper is None else keeper.ended
+    outcome = judge(model, error, ready.config.n_timesteps, ended)
     monitor = find_monitor(ready.callbacks)
     assert monitor is not None
     # the monitor first: it takes its hooks off the model, which would be saved with them
-    for end in (partial(monitor.close, error), partial(_save, ready)):
+    closing = [] if keeper is None else [keeper.close]
+    for end in (partial(monitor.close, error), *closing, partial(_save, ready)):
         try:
             end()
         except Exception as problem:

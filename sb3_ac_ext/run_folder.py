@@ -46,6 +46,11 @@ class RunFolder:
         return self.path / "replay_buffer.pkl"
 
     @property
+    def bundles(self) -> Path:
+        """What the run can be resumed from."""
+        return self.path / "bundles"
+
+    @property
     def run_json(self) -> Path:
         return self.path / "run.json"
 
@@ -78,6 +83,20 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
         with suppress(OSError):  # other runs of the algorithm are there
             self.path.parent.rmdir()
+
+
+def open_run_folder(path: Path) -> RunFolder:
+    """
+    :param path: of a run of ``sb3-ac train``
+    :raises ValueError: if it is none
+    """
+    found = sorted(path.glob("*/args.yml"))
+    if not found:
+        what = (
+            "is no run folder: no <env>/args.yml lies in it" if path.is_dir() else "does not exist"
+        )
+        raise ValueError(f"{str(path)!r} {what}")
+    return RunFolder(path, found[0].parent.name)
 
 
 def env_name(env_id: str) -> str:

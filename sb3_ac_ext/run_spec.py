@@ -33,6 +33,9 @@ class RunSpec:
     :param eval_episodes: episodes per evaluation
     :param n_eval_envs: environments to evaluate in
     :param save_freq: environment steps between checkpoints, none if not positive
+    :param bundle_freq: least environment steps between bundles, from which the run can be resumed
+        exactly; ``None`` chooses, 0 has none
+    :param stop_at: pause with a bundle after this many environment steps
     :param save_replay_buffer: save the replay buffer with the final model
     :param vec_env: ``dummy`` or ``subproc``
     :param step_timeout: seconds that a worker process has for a step, ``None`` for no bound
@@ -67,6 +70,8 @@ class RunSpec:
     eval_episodes: int = 5
     n_eval_envs: int = 1
     save_freq: int = -1
+    bundle_freq: int | None = None
+    stop_at: int | None = None
     save_replay_buffer: bool = False
     vec_env: str = "dummy"
     step_timeout: float | None = None
@@ -94,6 +99,7 @@ class RunSpec:
         if self.vec_env not in VEC_ENVS:
             raise unknown("vec_env", self.vec_env, VEC_ENVS)
         self._check_safety()
+        self._check_bundles()
         for name, least in (("eval_episodes", 1), ("n_eval_envs", 1), ("canary_episodes", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
@@ -108,6 +114,16 @@ class RunSpec:
             raise ValueError(f"verbose={self.verbose} must be 0, 1 or 2")
         if self.webhook is not None and not self.webhook.startswith(("http://", "https://")):
             raise ValueError(f"webhook={self.webhook!r} must be an http or https URL")
+
+    def _check_bundles(self) -> None:
+        if self.bundle_freq is not None and self.bundle_freq < 0:
+            raise ValueError(f"bundle_freq={self.bundle_freq} must be at least 0, which has none")
+        if self.stop_at is None:
+            return
+        if self.stop_at < 1:
+            raise ValueError(f"stop_at={self.stop_at} must be a positive number of steps")
+        if self.bundle_freq == 0:
+            raise ValueError(f"stop_at={self.stop_at} pauses with a bundle: bundle_freq=0 has none")
 
     def _check_safety(self) -> None:
         check_safety(self.max_restarts, self.step_timeout)

@@ -78,7 +78,8 @@ class BundleCallback(BaseCallback):
         self.writer = Writer(Path(folder), keep_last, keep_best)
         self.rollouts = 0
         self.failed: str | None = None
-        self.stopped = False
+        self.ended: str | None = None
+        """``paused`` at ``stop_at``, ``preempted`` by a signal."""
         self._rows: RowCounter | None = None
         self._last = -1
         self._free_at = 0.0
@@ -87,6 +88,7 @@ class BundleCallback(BaseCallback):
         self._state: State | None = None
         self._settings: dict[str, Any] = {}
         self._rhythm = 1
+        self._preempted = False
         self._deadline = math.inf
 
     # what goes on from a bundle
@@ -114,7 +116,7 @@ class BundleCallback(BaseCallback):
 
         :param seconds: after which it ends even without, since a rollout may take longer
         """
-        self.stop_at = 0
+        self._preempted = True
         self._deadline = time.monotonic() + seconds
 
     # SB3's events
@@ -126,7 +128,7 @@ class BundleCallback(BaseCallback):
             self._settings = self._continued.manifest["summary"]["hyperparameters"]
 
     def _on_training_start(self) -> None:
-        self.stopped, self._free_at = False, 0.0
+        self.ended, self._free_at = None, 0.0
         buffer = getattr(self.model, "replay_buffer", None)
         self._rows = None if buffer is None else RowCounter(buffer)
         bundle, self._continued = self._continued, None
@@ -144,27 +146,34 @@ class BundleCallback(BaseCallback):
             self._go_on(self._state)
         in_step = self.rollouts % self._rhythm == 0
         due = self.num_timesteps - self._last >= self.every and in_step
-        ends = self.stop_at is not None and self.num_timesteps >= self.stop_at and in_step
+        ends = in_step and self._wants_to_end
         now = time.perf_counter()
         if ends or (due and not self.writer.busy and now >= self._free_at):
             self.take()
             spent = time.perf_counter() - now
             self._free_at = time.perf_counter() + spent / self.share
         if ends:
-            self._finish()
-            self.stopped = True
+            self.close()
+            self.ended = "preempted" if self._preempted else "paused"
         self.rollouts += 1
 
+    @property
+    def _wants_to_end(self) -> bool:
+        reached = self.stop_at is not None and self.num_timesteps >= self.stop_at
+        return reached or self._preempted
+
     def _on_step(self) -> bool:
-        if self.stopped:
+        if self.ended is not None:
             self.model.num_timesteps = self._last  # this step is taken again by whoever goes on
-        return not self.stopped and time.monotonic() <= self._deadline
+        elif time.monotonic() > self._deadline:
+            self.ended = "preempted"
+        return self.ended is None
 
     def _on_training_end(self) -> None:
         vars(self.logger).pop("record", None)
-        if not self.stopped and self.num_timesteps > self._last:
+        if self.ended is None and self.num_timesteps > self._last:
             self.take()
-        self._finish()
+        self.close()
 
     def _go_on(self, state: State) -> None:
         """Here, where the bundle was taken: ``learn()`` has drawn random numbers up to here."""
@@ -201,6 +210,7 @@ class BundleCallback(BaseCallback):
             self._scored = score.steps
         described = {
             **facts(model, self._settings),
+            "logger_dir": self.logger.dir,
             "exact": not reasons,
             "reasons": reasons,
             "score": None if score is None else score.value,
@@ -209,7 +219,8 @@ class BundleCallback(BaseCallback):
         segment = None if self._rows is None else self._rows.new(self.num_timesteps)
         return Captured(described, state, segment, -1 if self._rows is None else self._rows.oldest)
 
-    def _finish(self) -> None:
+    def close(self) -> None:
+        """Wait for what is being written, as after an exception, of which SB3 tells no callback."""
         try:
             self.writer.result()
         except (OSError, ValueError, TypeError) as error:

@@ -1,8 +1,8 @@
 """``sb3-ac train``: RL Zoo's flags with their meaning, watched, ending in a diagnosis and a report.
 
-Exit codes: 0 trained, whatever the diagnosis; 1 training failed or diverged; 2 bad input, nothing
-was trained; 130 interrupted by Ctrl-C. After 0, 1 and 130 the run folder holds model, history and
-report.
+Exit codes: 0 trained, whatever the diagnosis, or paused as asked; 1 training failed or diverged; 2
+bad input, nothing was trained; 75 preempted by SIGTERM (``EX_TEMPFAIL``: ``--resume`` goes on); 130
+interrupted by Ctrl-C. After all but 2 the run folder holds model, history and report.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sb3_ac_ext.run_spec import VEC_ENVS, RunSpec
 if TYPE_CHECKING:
     from sb3_ac_ext.experiment import RunResult
 
-FAILED, INTERRUPTED = 1, 130
+FAILED, PREEMPTED, INTERRUPTED = 1, 75, 130
 
 _PAIRS = ("hyperparams", "env_kwargs", "eval_env_kwargs")
 
@@ -38,6 +38,19 @@ _WHAT: tuple[_Flag, ...] = (
     (("--seed",), "seed of all generators (negative: a random one)", {"type": read_whole_number}),
     (("-i", "--trained-agent"), "model (.zip) to continue training from", {}),
     (("--gym-packages",), "modules to import, because they register environments", {"nargs": "+"}),
+    (
+        ("--stop-at",),
+        "pause after this many steps, to go on with --resume",
+        {"type": read_whole_number},
+    ),
+)
+_RESUME: tuple[_Flag, ...] = (
+    (("--resume",), "run folder to go on with, from its newest complete bundle", {}),
+    (
+        ("--schedules",),
+        "with --resume and a larger -n: what it means for schedules",
+        {"choices": ("keep", "extend")},
+    ),
 )
 _SETTINGS: tuple[_Flag, ...] = (
     (("-conf", "--conf-file"), "YAML file, Python file or module with hyperparameters", {}),
@@ -69,6 +82,11 @@ _OUTPUT: tuple[_Flag, ...] = (
     (("-f", "--log-folder"), "where run folders are made", {}),
     (("-uuid", "--uuid"), "add a unique id to the run folder", {"action": "store_true"}),
     (("--save-freq",), "steps between checkpoints (negative: none)", {"type": read_whole_number}),
+    (
+        ("--bundle-freq",),
+        "least steps between bundles for --resume (0: none; default: 1000)",
+        {"type": read_whole_number},
+    ),
     (("--save-replay-buffer",), "save the replay buffer too", {"action": "store_true"}),
     (("-tb", "--tensorboard-log"), "folder for TensorBoard", {}),
     (
@@ -115,6 +133,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             default = defaults[action.dest]
             if isinstance(default, (str, int)) and not isinstance(default, bool) and default:
                 action.help = f"{help_text} (default: {default})"
+    group = parser.add_argument_group("an earlier run")
+    for names, help_text, options in _RESUME:
+        group.add_argument(*names, help=help_text, **options)
     parser.set_defaults(run=run, **{**defaults, "hyperparams": None})
 
 
@@ -141,10 +162,31 @@ def run(args: argparse.Namespace) -> int:
     :param args: parsed flags
     :return: exit code, see this file's beginning
     """
+    if args.resume is not None:
+        return _conclude(_resume(args), args.verbose)
+    if args.schedules is not None:
+        raise ValueError(f"--schedules {args.schedules} goes with --resume RUN")
     from sb3_ac_ext import experiment
 
     result = experiment.run(make_spec(args))
     return _conclude(result, args.verbose)
+
+
+# what may be said anew about a run that goes on; everything else is as it was
+_ANEW = ("verbose", "progress", "report", "webhook", "device", "num_threads")
+
+
+def _resume(args: argparse.Namespace) -> RunResult:
+    from sb3_ac_ext.run_resume import continue_run
+
+    allowed = {*_ANEW, "n_timesteps", "stop_at"}
+    for name, default in RunSpec().to_dict().items():
+        given = getattr(args, name)
+        if name not in allowed and given != default and not (name in _PAIRS and given is None):
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} does not go with --resume: the run keeps its settings")
+    changes = {name: getattr(args, name) for name in _ANEW}
+    return continue_run(args.resume, args.n_timesteps, args.stop_at, args.schedules, **changes)
 
 
 def _conclude(result: RunResult, verbose: int) -> int:
@@ -153,6 +195,8 @@ def _conclude(result: RunResult, verbose: int) -> int:
     if verbose >= 1:
         say(f"{outcome.status}: {result.steps:,} steps in {result.seconds:.0f} s")
         say(f"run folder: {result.folder}")
+        if outcome.status in ("paused", "preempted"):
+            say(f"to go on: sb3-ac train --resume {result.folder}")
         if result.report is not None:
             say(f"report: {result.report}")
     if outcome.failed:
@@ -160,4 +204,4 @@ def _conclude(result: RunResult, verbose: int) -> int:
             print(outcome.traceback, file=sys.stderr)
         print(f"sb3-ac: error: {outcome.error}", file=sys.stderr)
         return FAILED
-    return INTERRUPTED if outcome.status == "interrupted" else 0
+    return {"interrupted": INTERRUPTED, "preempted": PREEMPTED}.get(outcome.status, 0)

@@ -1,6 +1,6 @@
 """Hyperparameters of one run: read from RL-Zoo YAML, merged, checked, split by who needs them."""
 
-from sb3_ac_ext.config.build import Config, load_config
+from sb3_ac_ext.config.build import Config, configure, load_config
 from sb3_ac_ext.config.components import Component
 from sb3_ac_ext.config.environment import EnvironmentConfig
 from sb3_ac_ext.config.files import config_path, read_table, select_entry
@@ -12,6 +12,7 @@ __all__ = [
     "Config",
     "EnvironmentConfig",
     "config_path",
+    "configure",
     "load_config",
     "read_table",
     "select_entry",

@@ -70,13 +70,28 @@ def load_config(
     :param is_atari: whether the ``atari`` entry may serve
     :raises ValueError: for anything unknown or impossible, naming it and what is accepted
     """
-    cls = registry.algorithm(algo)
     source = conf_file or str(config_path(registry.lineage(algo)))
     table = read_table(source)
     name = select_entry(table, env_id, is_atari, source)
     raw = {**table[name], **(overrides or {})}
     if n_timesteps > 0:
         raw.setdefault("n_timesteps", n_timesteps)
+    return configure(algo, raw, source, name, n_timesteps)
+
+
+def configure(
+    algo: str, raw: Mapping[str, Any], source: str, name: str, n_timesteps: int = -1
+) -> Config:
+    """Settings that were read already.
+
+    :param algo: registered name or dotted path
+    :param raw: all of them, as written
+    :param source: where they came from
+    :param name: of the entry there
+    :param n_timesteps: if positive, replaces theirs
+    :raises ValueError: for anything unknown or impossible, naming it and what is accepted
+    """
+    cls = registry.algorithm(algo)
     check_keys(raw, cls)
     entry = dict(raw)
     steps = whole_number(entry.pop("n_timesteps"), "n_timesteps")

@@ -110,7 +110,35 @@ class DiagnosticsCallback(BaseCallback):
         self._pending: View | None = None
         self._alarmed = self._open = False
         self.history = History()
+        self._watch = Watch(self._detectors)
         self.verdict = Verdict("not enough evidence")
+
+    # a run that is taken up again
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint holds of the monitor: how far its history reaches."""
+        return {"history_step": self.history.step, "n_calls": self.n_calls}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """
+        :param state: from :meth:`get_state`
+        """
+        self.n_calls = state["n_calls"]
+
+    def continue_from(self, history: History) -> None:
+        """Training that goes on appends to a history, judged as it was when it was recorded.
+
+        :param history: up to where training goes on
+        """
+        self.history, self._watch = history, Watch(self._detectors)
+        for n in range(1, len(history) + 1):
+            self._watch.update(history.until(n))
+
+    @property
+    def critical(self) -> bool:
+        """Whether something critical was found at the newest snapshot."""
+        current = self._watch.current
+        return any(finding.severity is Severity.CRITICAL for finding in current)
 
     # SB3's events, in their order
 

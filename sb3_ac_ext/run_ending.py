@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -140,8 +140,16 @@ def facts(
         "device": str(model.device),
         "threads": th.get_num_threads(),
         "versions": versions(),
+        "worker_restarts": _worker_restarts(model),
         "traceback": outcome.traceback,
     }
+
+
+def _worker_restarts(model: BaseAlgorithm) -> list[dict[str, Any]] | None:
+    """With their tracebacks; ``None`` where there were none, which the report leaves out."""
+    env = model.get_env()
+    base = None if env is None else env.unwrapped
+    return [asdict(failure) for failure in getattr(base, "worker_restarts", ())] or None
 
 
 def _iso(seconds: float) -> str:

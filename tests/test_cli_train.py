@@ -393,6 +393,10 @@ def test_workers_that_are_restarted(train, tmp_path):
     folder = tmp_path / "logs" / "a2c" / "Dies-v0_1"
     facts = json.loads((folder / "run.json").read_text())
     assert (facts["outcome"], facts["verdict"]) == ("finished", "warning")
+    assert [(f["worker"], f["kind"]) for f in facts["worker_restarts"]] == [
+        (0, "died"),
+        (1, "died"),
+    ]
     rows = (folder / "0.monitor.csv").read_text().splitlines()[2:]
     # 100 steps in five episodes before the restart, whose own step is lost, and 99 after it
     assert len(rows) == 5 + 4

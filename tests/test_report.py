@@ -26,6 +26,7 @@ from sb3_ac_ext.monitoring.vocabulary import METRICS
 from sb3_ac_ext.report import render_report, write_report
 from sb3_ac_ext.report.chart import Canvas, Frame, plain, rounded
 from sb3_ac_ext.report.decimate import evenly, extremes
+from sb3_ac_ext.report.facts import run_rows
 from sb3_ac_ext.report.lines import Line, line_chart, series_chart
 from sb3_ac_ext.report.marks import judged_series
 from sb3_ac_ext.report.page import MOST_CHART_BYTES, embedded
@@ -470,6 +471,12 @@ def test_notes_and_error_are_shown() -> None:
     assert "torn and is dropped" in page.text["run"]
     assert "it went boom" in page.text["verdict"]
     assert "line 7" in page.text["verdict"]
+
+
+def test_restarts_of_workers_are_among_the_facts() -> None:
+    restarts = [{"worker": 1, "kind": "hung", "message": "worker 1 hung", "traceback": ""}] * 2
+    rows = run_rows(History(), {"worker_restarts": restarts, "threads": 2})
+    assert [text for label, text in rows if label == "Worker restarts"] == ["worker 1 hung"] * 2
 
 
 def test_series_outside_all_panels_are_shown_under_their_own_names(broken_page: Page) -> None:

@@ -178,6 +178,8 @@ def _flat(key: str, value: Any) -> Rows:
     label = key.replace("_", " ").capitalize()
     if isinstance(value, Mapping):
         return [(f"{label}: {name}", _text(part)) for name, part in value.items()]
+    if isinstance(value, list) and all(isinstance(part, Mapping) for part in value):
+        return [(label, _text(part.get("message"))) for part in value]
     if key in _SECONDS and isinstance(value, (int, float)):
         return [("Wall time", duration(float(value)))]
     return [(label, _text(value))]

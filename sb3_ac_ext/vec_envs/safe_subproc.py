@@ -161,7 +161,8 @@ class SafeSubprocVecEnv(SubprocVecEnv):
         warnings.warn(text, RuntimeWarning, stacklevel=2)
 
     def _give_up(self, failure: WorkerFailure) -> NoReturn:
-        more = f", and all {self.max_restarts} restarts are spent" if self.max_restarts else ""
+        limit = self.max_restarts
+        more = f", and no restart is left of max_restarts={limit}" if limit else ""
         raise WorkerError(failure, more)
 
     def _begin(self, worker: int, options: dict[str, Any]) -> Any:

@@ -50,8 +50,8 @@ ENVIRONMENT: dict[str, Cause] = {
     ),
     "worker_restarts": Cause(
         "a worker process raised, died or hung, and was restarted",
-        "read its traceback and mend that environment; out of memory: fewer workers; hung: look at "
-        "the simulator, or raise step_timeout",
+        "read its traceback in worker_restarts of the environment or of run.json, and mend it; out "
+        "of memory: fewer workers; hung: look at the simulator, or raise step_timeout",
         3,
     ),
     "worker_seeding": Cause(

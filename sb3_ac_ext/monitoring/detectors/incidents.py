@@ -19,15 +19,15 @@ _PARTS = ("observations", "rewards")
 class WorkerRestarts(Detector):
     """A worker process raised, died or hung since the last snapshot, and was restarted.
 
-    Exact: one is enough. Training goes on, with one truncated episode more per restart; the
-    traceback stands in the warning that ``SafeSubprocVecEnv`` gave, and in its ``worker_restarts``.
+    Exact: one is enough. Training goes on, with one truncated episode more per restart. Reason and
+    traceback stand in ``worker_restarts`` of the ``SafeSubprocVecEnv``, and of ``run.json``.
     """
 
     name = "worker_restarts"
     causes = {"worker_restarts": 1.0}  # noqa: RUF012
     advice = (
-        "read the traceback of the worker in worker_restarts of SafeSubprocVecEnv and mend its "
-        "environment; a worker that died without one often ran out of memory"
+        "read the worker's traceback in worker_restarts of SafeSubprocVecEnv, or of run.json, and "
+        "mend its environment; a worker that died without one often ran out of memory"
     )
 
     def check(self, history: History) -> Finding | None:

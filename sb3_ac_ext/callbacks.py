@@ -1,8 +1,7 @@
-"""Callbacks that training from YAML needs and SB3 does not have; each built from plain values."""
+"""A callback that training from YAML needs and SB3 does not have; built from plain values."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
@@ -53,24 +52,3 @@ class EntCoefScheduleCallback(BaseCallback):
             model.ent_coef_tensor.fill_(value)
         else:
             self.logger.record("train/ent_coef", value)
-
-
-class SaveVecNormalizeCallback(BaseCallback):
-    """Save the training environment's ``VecNormalize`` each time it is called, if there is one.
-
-    As ``callback_on_new_best`` of an ``EvalCallback`` it keeps the statistics that the best model
-    was evaluated with, because evaluation leaves those of the training environment alone.
-
-    :param save_path: file to write, replaced at every call
-    :param verbose: SB3's verbosity
-    """
-
-    def __init__(self, save_path: str | Path, verbose: int = 0) -> None:
-        super().__init__(verbose)
-        self.save_path = Path(save_path)
-
-    def _on_step(self) -> bool:
-        normalizer = self.model.get_vec_normalize_env()
-        if normalizer is not None:
-            normalizer.save(str(self.save_path))
-        return True

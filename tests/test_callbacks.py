@@ -1,13 +1,9 @@
-import numpy as np
 import pytest
 from sb3_contrib import TQC, TRPO, CrossQ
 from stable_baselines3 import A2C, PPO, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_ac_ext import EntCoefScheduleCallback
-from sb3_ac_ext.callbacks import SaveVecNormalizeCallback
 
 
 class SeenByTrain(BaseCallback):
@@ -87,18 +83,3 @@ def test_algorithms_without_a_settable_coefficient_are_refused(make, message):
 def test_nonsense_schedule(value):
     with pytest.raises(ValueError, match="ent_coef"):
         EntCoefScheduleCallback(value)
-
-
-def test_normaliser_is_saved_at_each_call(tmp_path):
-    path = tmp_path / "stats.pkl"
-    env = VecNormalize(make_vec_env("CartPole-v1"))
-    model = PPO("MlpPolicy", env, n_steps=16, device="cpu")
-    model.learn(16, callback=SaveVecNormalizeCallback(path))
-    saved = VecNormalize.load(str(path), make_vec_env("CartPole-v1"))
-    np.testing.assert_array_equal(saved.obs_rms.mean, env.obs_rms.mean)
-
-
-def test_nothing_is_saved_without_a_normaliser(tmp_path):
-    model = PPO("MlpPolicy", "CartPole-v1", n_steps=16, device="cpu")
-    model.learn(16, callback=SaveVecNormalizeCallback(tmp_path / "stats.pkl"))
-    assert not list(tmp_path.iterdir())

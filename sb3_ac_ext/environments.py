@@ -32,6 +32,7 @@ from sb3_ac_ext.checkpoints.workers import read
 from sb3_ac_ext.config import Component, EnvironmentConfig
 from sb3_ac_ext.lookup import import_module, nearest
 from sb3_ac_ext.vec_envs.safe_subproc import SafeSubprocVecEnv
+from sb3_ac_ext.wrappers import VecWorkerNormalizeReward
 
 _VEC_ENVS: dict[str, type[DummyVecEnv] | type[SafeSubprocVecEnv]] = {
     "dummy": DummyVecEnv,
@@ -169,6 +170,8 @@ class EnvFactory:
         self.made.append(env)
         for wrapper in self.config.vec_env_wrapper:
             env = wrapper.build(env)
+            if evaluation and isinstance(env, VecWorkerNormalizeReward):
+                env.worker_rewards.training = env.worker_rewards.norm_reward = False
         env = self._normalized(env, evaluation)
         if self.config.frame_stack is not None:
             env = VecFrameStack(env, self.config.frame_stack)

@@ -19,6 +19,9 @@ from sb3_ac_ext.config import Config
 from sb3_ac_ext.evaluation.opening import read_unit
 from sb3_ac_ext.evaluation.saving import complete
 from sb3_ac_ext.evaluation.unit import UnitPaths
+from sb3_ac_ext.run_folder import WORKER_REWARDS, env_name
+from sb3_ac_ext.wrappers.once import check_reward_normalization
+from sb3_ac_ext.wrappers.vec_worker_normalize_reward import worker_rewards_wrapper
 
 
 def constructor_kwargs(config: Config, env: VecEnv, env_id: str) -> dict[str, Any]:
@@ -48,7 +51,7 @@ def new_model(config: Config, env: VecEnv, env_id: str, **common: Any) -> BaseAl
     """
     cls = registry.algorithm(config.algo)
     try:
-        return cls(env=env, **common, **constructor_kwargs(config, env, env_id))
+        model = cls(env=env, **common, **constructor_kwargs(config, env, env_id))
     except AssertionError as error:
         if "action space" in str(error):
             needed = " or ".join(re.findall(r"spaces\.\w+\.(\w+)", str(error)))
@@ -56,6 +59,8 @@ def new_model(config: Config, env: VecEnv, env_id: str, **common: Any) -> BaseAl
         raise ValueError(f"{config.algo} refuses its settings: {error}") from error
     except (TypeError, ValueError, NotImplementedError) as error:
         raise ValueError(f"{config.algo} refuses its settings: {error}") from error
+    check_reward_normalization(model)
+    return model
 
 
 def _misfit(config: Config, env_id: str, needed: str, env: VecEnv) -> ValueError:
@@ -86,6 +91,10 @@ def load_model(config: Config, env: VecEnv, env_id: str, path: str, **common: An
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(f"trained agent {path!r} cannot be loaded: {reason}") from error
+    check_reward_normalization(model)
+    rewards = Path(path).parent / env_name(env_id) / WORKER_REWARDS
+    if (wrapper := worker_rewards_wrapper(env)) is not None and rewards.is_file():
+        wrapper.load_worker_rewards(rewards)
     buffer = Path(path).with_name("replay_buffer.pkl")
     if isinstance(model, OffPolicyAlgorithm) and buffer.is_file():
         _load_buffer(model, buffer)

@@ -23,6 +23,7 @@ from sb3_ac_ext.outcome import Outcome, judge
 from sb3_ac_ext.run_callbacks import find_keeper, find_monitor
 from sb3_ac_ext.run_folder import RunFolder, command
 from sb3_ac_ext.run_spec import RunSpec
+from sb3_ac_ext.wrappers.vec_worker_normalize_reward import worker_rewards_wrapper
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def _save(ready: Run) -> None:
     normalizer = model.get_vec_normalize_env()
     if normalizer is not None:
         normalizer.save(str(folder.vecnormalize))
+    if (wrapper := worker_rewards_wrapper(model.get_env())) is not None:
+        wrapper.save_worker_rewards(folder.worker_rewards)
     if ready.spec.save_replay_buffer and hasattr(model, "save_replay_buffer"):
         model.save_replay_buffer(str(folder.replay_buffer))
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from sb3_ac_ext.plain import dump_yaml, plain
 
+WORKER_REWARDS = "worker_rewards.npz"
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -40,6 +42,11 @@ class RunFolder:
     @property
     def vecnormalize(self) -> Path:
         return self.params / "vecnormalize.pkl"
+
+    @property
+    def worker_rewards(self) -> Path:
+        """Scales of ``VecWorkerNormalizeReward``, where the run has one."""
+        return self.params / WORKER_REWARDS
 
     @property
     def replay_buffer(self) -> Path:

@@ -18,16 +18,18 @@ from sb3_ac_ext.buffers import (
     DictNStepReplayBuffer,
     PrioritizedReplayBuffer,
     PrioritizedSamples,
+    WorkerNormalizedReplayBuffer,
 )
 
 Terms = dict[str, th.Tensor]
+_BUFFERS = (PrioritizedReplayBuffer, DictNStepReplayBuffer, WorkerNormalizedReplayBuffer)
 
 
 class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
     """Gives an off-policy algorithm its ``train()``; stands before a class of Stable-Baselines3.
 
     A variant overrides :meth:`gradient_step`, or one of the parts that it is made of. ``n_steps``
-    works with prioritized replay and with dictionaries of observations, too.
+    works with prioritized and per-worker normalised replay and with dictionaries of observations.
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ("tau", "batch_size")
@@ -37,17 +39,19 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
 
     def _setup_model(self) -> None:
         n_steps, self.n_steps = self.n_steps, 1  # SB3 refuses, or ignores, what follows
-        if n_steps > 1:
-            self._set_up_n_steps(n_steps)
+        self._set_up_buffer(n_steps)
         super()._setup_model()
         self.n_steps = n_steps
 
-    def _set_up_n_steps(self, n_steps: int) -> None:
+    def _set_up_buffer(self, n_steps: int) -> None:
+        """Gives buffers of this package the number of steps and the discount factor."""
         cls = self.replay_buffer_class
-        if cls is None and isinstance(self.observation_space, spaces.Dict):
+        if n_steps > 1 and cls is None and isinstance(self.observation_space, spaces.Dict):
             cls = self.replay_buffer_class = DictNStepReplayBuffer
-        if cls is None or not issubclass(cls, PrioritizedReplayBuffer | DictNStepReplayBuffer):
+        if cls is None or not issubclass(cls, _BUFFERS):
             self.n_steps = n_steps
+            return
+        if n_steps == 1 and not issubclass(cls, WorkerNormalizedReplayBuffer):
             return
         wanted = {"n_steps": n_steps, "gamma": self.gamma}
         self.replay_buffer_kwargs = {**wanted, **self.replay_buffer_kwargs}

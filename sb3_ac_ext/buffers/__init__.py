@@ -7,12 +7,18 @@ from sb3_ac_ext.buffers.prioritized import (
     PrioritizedReplayBuffer,
     PrioritizedSamples,
 )
+from sb3_ac_ext.buffers.worker_normalized import (
+    DictWorkerNormalizedReplayBuffer,
+    WorkerNormalizedReplayBuffer,
+)
 
 __all__ = [
     "DictEpisodeRolloutBuffer",
     "DictNStepReplayBuffer",
     "DictPrioritizedReplayBuffer",
+    "DictWorkerNormalizedReplayBuffer",
     "EpisodeRolloutBuffer",
     "PrioritizedReplayBuffer",
     "PrioritizedSamples",
+    "WorkerNormalizedReplayBuffer",
 ]

@@ -99,7 +99,7 @@ def one_step(buffer: Any, rows: Rows, env: VecNormalize | None) -> Return:
     :param rows: shape (n,)
     :param env: normalises rewards
     """
-    rewards = buffer._normalize_reward(taken(buffer.rewards, rows)[:, None], env)
+    rewards = rewards_at(buffer, rows, env)[:, None]
     return Return(rewards, _over(buffer, rows), None, rows)
 
 
@@ -120,7 +120,7 @@ def n_step(buffer: Any, rows: Rows, env: VecNormalize | None) -> Return:
     ends |= path == (buffer.pos - 1) % buffer.buffer_size
     ends[:, -1] = True
     count = ends.argmax(axis=1)
-    rewards = buffer._normalize_reward(taken(buffer.rewards, following), env)
+    rewards = rewards_at(buffer, following, env)
     discounts = buffer.gamma ** steps.astype(np.float32) * (steps <= count[:, None])
     last = following[np.arange(len(rows)), count]
     return Return(
@@ -129,6 +129,20 @@ def n_step(buffer: Any, rows: Rows, env: VecNormalize | None) -> Return:
         discounts=(buffer.gamma ** (count + 1.0))[:, None].astype(np.float32),
         last=last,
     )
+
+
+def rewards_at(buffer: Any, rows: Rows, env: VecNormalize | None) -> Floats:
+    """Rewards as they are learned from.
+
+    :param buffer: its ``normalized_rewards`` may know better than ``env``
+    :param rows: of any shape
+    :param env: normalises rewards
+    """
+    own = getattr(buffer, "normalized_rewards", None)
+    found: Floats = (
+        buffer._normalize_reward(taken(buffer.rewards, rows), env) if own is None else own(rows)
+    )
+    return found
 
 
 def _over(buffer: Any, rows: Rows) -> Floats:

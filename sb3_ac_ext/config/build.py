@@ -99,12 +99,14 @@ def configure(
     noise = pop_noise(entry)
     environment = pop_environment(entry, _gamma(entry, cls))
     schedule = _pop_ent_coef_schedule(entry, cls)
+    hyperparameters = parse_constructor(entry, cls)
+    _give_gamma(hyperparameters, _gamma(entry, cls))
     return Config(
         algo=algo,
         source=source,
         entry=name,
         raw=raw,
-        hyperparameters=parse_constructor(entry, cls),
+        hyperparameters=hyperparameters,
         n_timesteps=n_timesteps if n_timesteps > 0 else steps,
         environment=environment,
         action_noise=noise,
@@ -133,6 +135,16 @@ def check_keys(entry: Mapping[str, Any], cls: type[BaseAlgorithm]) -> None:
 def _gamma(entry: Mapping[str, Any], cls: type[BaseAlgorithm]) -> float:
     gamma = entry.get("gamma", constructor_parameters(cls)["gamma"].default)
     return float(gamma) if isinstance(gamma, (int, float)) else 0.99
+
+
+def _give_gamma(hyperparameters: dict[str, Any], gamma: float) -> None:
+    """The discount factor for a replay buffer that normalises rewards, unless it is given."""
+    from sb3_ac_ext.buffers import WorkerNormalizedReplayBuffer
+
+    cls = hyperparameters.get("replay_buffer_class")
+    if isinstance(cls, type) and issubclass(cls, WorkerNormalizedReplayBuffer):
+        own = hyperparameters.get("replay_buffer_kwargs") or {}
+        hyperparameters["replay_buffer_kwargs"] = {"gamma": gamma, **own}
 
 
 def _pop_ent_coef_schedule(entry: dict[str, Any], cls: type[BaseAlgorithm]) -> Schedule | None:

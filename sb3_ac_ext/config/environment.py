@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sb3_ac_ext.config.components import Component, parse_components
@@ -66,10 +66,23 @@ def pop_environment(entry: MutableMapping[str, Any], gamma: float) -> Environmen
             else parse_mapping(eval_env_kwargs, "eval_env_kwargs")
         ),
         env_wrapper=parse_components(entry.pop("env_wrapper", None), "env_wrapper"),
-        vec_env_wrapper=parse_components(entry.pop("vec_env_wrapper", None), "vec_env_wrapper"),
+        vec_env_wrapper=_vec_env_wrappers(entry.pop("vec_env_wrapper", None), gamma),
         frame_stack=None if frame_stack is None else whole_number(frame_stack, "frame_stack"),
         normalize=parse_normalize(entry.pop("normalize", False), gamma),
         monitor_kwargs=parse_mapping(entry.pop("monitor_kwargs", None), "monitor_kwargs"),
+    )
+
+
+def _vec_env_wrappers(value: Any, gamma: float) -> tuple[Component, ...]:
+    """With the algorithm's discount factor where that is normalised with, unless it is given."""
+    from sb3_ac_ext.wrappers import VecWorkerNormalizeReward
+
+    found = parse_components(value, "vec_env_wrapper")
+    return tuple(
+        replace(one, kwargs={"gamma": gamma, **one.kwargs})
+        if isinstance(one.target, type) and issubclass(one.target, VecWorkerNormalizeReward)
+        else one
+        for one in found
     )
 
 

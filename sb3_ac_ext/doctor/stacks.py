@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from sb3_ac_ext.doctor.records import Check, Status
+from sb3_ac_ext.wrappers import VecWorkerNormalizeReward
 
 _SETTINGS = ("_max_episode_steps", "norm_obs", "clip_obs", "epsilon", "norm_obs_keys")
 _STEPS = 64
@@ -63,6 +64,7 @@ def normalizers(env: VecEnv, what: str) -> list[str]:
         for layer in layers(env)
         if isinstance(layer.wrapper, own)
         or (isinstance(layer.wrapper, VecNormalize) and getattr(layer.wrapper, f"norm_{what}"))
+        or (what == "reward" and _scales_workers(layer))
     ]
 
 
@@ -89,10 +91,11 @@ def normalizer_gamma(env: VecEnv, gamma: float) -> Check:
     """
     name = "normaliser's gamma"
     found = [
-        (layer.name, float(layer.wrapper.gamma))
+        (layer.name, float(getattr(layer.wrapper, "worker_rewards", layer.wrapper).gamma))
         for layer in layers(env)
         if isinstance(layer.wrapper, NormalizeReward)
         or (isinstance(layer.wrapper, VecNormalize) and layer.wrapper.norm_reward)
+        or _scales_workers(layer)
     ]
     if not found:
         return Check(name, Status.OK, "rewards are not normalised")
@@ -102,6 +105,13 @@ def normalizer_gamma(env: VecEnv, gamma: float) -> Check:
     message = f"{unlike[0][0]} has gamma {unlike[0][1]:g}, the algorithm has {gamma:g}"
     remedy = "leave gamma out of normalize, it is then the algorithm's; or give both the same"
     return Check(name, Status.WARNING, message, remedy)
+
+
+def _scales_workers(layer: Layer) -> bool:
+    return (
+        isinstance(layer.wrapper, VecWorkerNormalizeReward)
+        and layer.wrapper.worker_rewards.norm_reward
+    )
 
 
 def evaluation_normalizer(training: VecEnv, evaluation: VecEnv) -> Check:

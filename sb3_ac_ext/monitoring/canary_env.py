@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import (
 
 from sb3_ac_ext.clip_reward import VecClipReward
 from sb3_ac_ext.vec_envs.finite_guard import VecFiniteGuard
+from sb3_ac_ext.wrappers import VecWorkerNormalizeReward
 
 
 class CannotRebuild(ValueError):
@@ -108,7 +109,7 @@ def _chain(base: VecEnv) -> list[gym.Env[Any, Any]]:
 
 
 def _wrap_like(layer: VecEnvWrapper, env: VecEnv) -> VecEnv:
-    if isinstance(layer, VecMonitor | VecCheckNan | VecClipReward):
+    if isinstance(layer, VecMonitor | VecCheckNan | VecClipReward | VecWorkerNormalizeReward):
         return env
     if isinstance(layer, VecFiniteGuard):
         return VecFiniteGuard(env, layer.on_nonfinite)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import (
 
 from sb3_ac_ext.monitoring.boundaries import Boundaries, BoundaryCounts
 from sb3_ac_ext.monitoring.rows import Rows
+from sb3_ac_ext.wrappers.vec_worker_normalize_reward import ORIGINAL
 
 RECENT = 32
 """Steps that are kept whole, to compare them with what the buffer holds."""
@@ -108,7 +109,7 @@ class Recorder:
         monitored = is_vecenv_wrapped(env, VecMonitor) or all(env.env_is_wrapped(Monitor))
         self._running = None if monitored else np.zeros((2, self._n_envs))
         self._normaliser = unwrap_vec_normalize(env)
-        self._paying = _innermost_of_changed_rewards(model.env)
+        self._paying = _what_was_paid(model.env)
         self._recent: deque[tuple[Any, ...]] = deque(maxlen=RECENT)
         self._boundaries = Boundaries(self._n_envs)
         # where training goes on, the last observation is no reset's
@@ -139,7 +140,7 @@ class Recorder:
         self._last_obs = step_locals["new_obs"]
         raw = rewards
         if self._paying is not None:
-            raw = self._raw_rewards.add(self._paying.get_original_reward())
+            raw = self._raw_rewards.add(self._paying())
         if self._running is not None:
             self._running[0] += raw
             self._running[1] += 1
@@ -159,8 +160,16 @@ class Recorder:
         obs, new_obs, stored = model._last_obs, self._last_obs, rewards
         if self._normaliser is not None and "replay_buffer" in step_locals:
             obs, new_obs, stored = model._last_original_obs, self._raw_obs(new_obs), raw
+        if self._stores_paid(step_locals):
+            stored = raw
         self._recent.append((obs, new_obs, actions, executed, stored, dones, terminal, timeouts))
         return math.isfinite(rewards.dot(rewards)) and all_finite(self._last_obs)
+
+    @staticmethod
+    def _stores_paid(step_locals: Mapping[str, Any]) -> bool:
+        """Whether the replay buffer takes rewards from before a wrapper normalised them."""
+        taking = hasattr(step_locals.get("replay_buffer"), "worker_rewards")
+        return taking and ORIGINAL in step_locals["infos"][0]
 
     def _raw_obs(self, obs: Any) -> Any:
         """Before normalisation, where something normalises observations."""
@@ -212,12 +221,13 @@ class Recorder:
         return window
 
 
-def _innermost_of_changed_rewards(env: VecEnv) -> Any:
-    """The wrapper that knows what the environments paid, ``None`` where nothing changes that."""
+def _what_was_paid(env: VecEnv) -> Callable[[], Any] | None:
+    """What the innermost wrapper that changes rewards tells of the last step, ``None`` without."""
     found = None
     while isinstance(env, VecEnvWrapper):
-        if hasattr(type(env), "get_original_reward"):
-            found = env
+        for name in ("get_original_reward", "get_original_worker_reward"):
+            if hasattr(type(env), name):
+                found = getattr(env, name)
         env = env.venv
     return found
 

@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from sb3_ac_ext.monitoring.canary_env import normalisers
 from sb3_ac_ext.monitoring.signals.base import Reading, Signal
 from sb3_ac_ext.monitoring.view import View
+from sb3_ac_ext.wrappers.vec_worker_normalize_reward import worker_rewards_wrapper
 
 _OBS = (gym.wrappers.NormalizeObservation,)
 _REWARD = (gym.wrappers.NormalizeReward,)
@@ -21,9 +22,9 @@ class NormaliserProbe(Signal):
     """Invariant I12 and double normalisation, read from the wrappers.
 
     ``probe/obs_normalisers``, ``probe/reward_normalisers``: how many wrappers of the training
-    environment normalise observations and rewards (``VecNormalize`` and gymnasium's own).
-    ``probe/normaliser_gamma_gap``: |gamma of VecNormalize - gamma of the algorithm| where it
-    normalises rewards. For every evaluation environment that callbacks hold:
+    environment normalise observations and rewards (``VecNormalize``, ``VecWorkerNormalizeReward``
+    and gymnasium's own). ``probe/normaliser_gamma_gap``: |its gamma - gamma of the algorithm| where
+    one normalises rewards. For every evaluation environment that callbacks hold:
     ``probe/eval_training``: how many have a ``VecNormalize`` in training mode,
     ``probe/eval_norm_reward``: how many normalise rewards, ``probe/eval_unlike``: how many have
     another number of normalisers than training, or statistics of more steps than training's, which
@@ -39,13 +40,16 @@ class NormaliserProbe(Signal):
             return reading
         ours = normalisers(env)
         inner = _inner_wrappers(env)
+        scales = worker_rewards_wrapper(env)
+        workers = None if scales is None else scales.worker_rewards
         reading.put(
             probe__obs_normalisers=sum(n.norm_obs for n in ours) + _count(inner, _OBS),
-            probe__reward_normalisers=sum(n.norm_reward for n in ours) + _count(inner, _REWARD),
+            probe__reward_normalisers=sum(n.norm_reward for n in (*ours, workers) if n is not None)
+            + _count(inner, _REWARD),
         )
-        gaps = [abs(n.gamma - view.model.gamma) for n in ours if n.norm_reward]
-        if gaps and hasattr(view.model, "gamma"):
-            reading.put(probe__normaliser_gamma_gap=max(gaps))
+        gammas = [n.gamma for n in (*ours, workers) if n is not None and n.norm_reward]
+        if gammas and hasattr(view.model, "gamma"):
+            reading.put(probe__normaliser_gamma_gap=max(abs(g - view.model.gamma) for g in gammas))
         if view.evaluation_envs:
             _evaluation(ours, view.evaluation_envs, reading)
         return reading

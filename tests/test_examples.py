@@ -17,6 +17,7 @@ ARGUMENTS = {
     "one_callback.py": ["4096"],
     "roll_back.py": ["--timesteps", "40000"],
     "single_monitors.py": ["6000"],
+    "worker_rewards.py": ["--quick"],
     "zoo_callback.yml": [],
     "zoo_drop_in.py": [
         *("--algo", "ppo", "--env", "CartPole-v1", "-n", "4096", "-f", "zoo", "--device", "cpu"),
@@ -31,6 +32,7 @@ SAYS = {
     "one_callback.py": "status:",
     "roll_back.py": "with actions the run recovered",
     "single_monitors.py": "KL between old and new policy was above 0.1",
+    "worker_rewards.py": "rewards are divided, worker by worker, by",
     "zoo_callback.yml": "Verdict: healthy",
     "zoo_drop_in.py": "ent_coef             | 0.00",  # Stable-Baselines3's PPO logs none
 }

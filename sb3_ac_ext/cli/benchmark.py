@@ -50,6 +50,19 @@ def add_parser(subparsers: Any) -> None:
     remedies.add_argument("--num-threads", type=_positive, default=1, help="of PyTorch (default 1)")
     remedies.add_argument("--json", action="store_true", help="print one JSON document")
     remedies.set_defaults(run=run_remedies)
+    _add_workers(kinds)
+
+
+def _add_workers(kinds: Any) -> None:
+    workers = kinds.add_parser(
+        "workers", help="one of eight workers pays ten times: plain, VecNormalize, per worker"
+    )
+    workers.add_argument("--algo", nargs="+", choices=("ppo", "a2c"), default=["ppo", "a2c"])
+    workers.add_argument("--seeds", type=_positive, default=5, help="how many (default 5)")
+    workers.add_argument("--timesteps", type=_positive, default=None, help="of a run, for a trial")
+    workers.add_argument("--jobs", type=_positive, default=2, help="processes (default 2)")
+    workers.add_argument("--json", action="store_true", help="print one JSON document")
+    workers.set_defaults(run=_run_workers)
 
 
 def _add_learning(kinds: Any) -> None:
@@ -67,6 +80,18 @@ def _add_learning(kinds: Any) -> None:
     for parser in (learning, solve):
         parser.add_argument("--seeds", type=_positive, default=5, help="how many (default 5)")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _run_workers(args: argparse.Namespace) -> int:
+    from sb3_ac_ext.benchmark import workers
+
+    say = (lambda text: None) if args.json else partial(print, flush=True)
+    found = workers.compare(args.algo, range(args.seeds), args.timesteps, args.jobs, say)
+    if args.json:
+        print(json.dumps([one.to_json() for one in found], indent=2))
+    else:
+        workers.print_learnt(found)
+    return 0
 
 
 def _run_profile(args: argparse.Namespace) -> int:

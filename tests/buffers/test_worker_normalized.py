@@ -11,6 +11,7 @@ import sb3_contrib
 import stable_baselines3 as sb3
 from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 import sb3_ac_ext
@@ -26,9 +27,9 @@ from tests.wrappers.environments import Paying, workers
 BOX = spaces.Box(-1.0, 1.0, (1,), np.float32)
 SMALL: dict[str, Any] = {
     "learning_starts": 20,
+    "train_freq": 8,
     "batch_size": 64,
     "buffer_size": 2_000,
-    "policy_kwargs": {"net_arch": [8]},
     "seed": 0,
     "device": "cpu",
 }
@@ -55,20 +56,21 @@ def test_stored_as_paid_and_sampled_at_the_present_scale_of_its_worker() -> None
     paid = buffer.rewards[:400, :]
     for worker in (0, 1):
         expected = np.clip(paid[:, worker] / scales[worker], -10, 10)
-        assert np.isin(rewards[who == worker].round(4), expected.round(4)).all()
+        apart = np.abs(rewards[who == worker][:, None] - expected).min(axis=1)
+        assert apart.max() < 1e-5
 
 
 def test_old_transitions_follow_the_statistics() -> None:
     buffer = filled()
-    np.random.seed(1)
+    generator = np.random.default_rng(1)
+    set_random_seed(1)
     before = buffer.sample(64).rewards
-    who = np.array([[0.0], [1.0]])
     for _ in range(400):
-        buffer.worker_rewards.update(np.random.normal(size=2) * [50.0, 10.0], np.zeros(2))
-    np.random.seed(1)
+        buffer.worker_rewards.update(generator.normal(size=2) * [50.0, 10.0], np.zeros(2))
+    set_random_seed(1)
     found = buffer.sample(64)
     ratio = (before / found.rewards).numpy().ravel()
-    first = found.actions.numpy().ravel() == who[0, 0]
+    first = found.actions.numpy().ravel() == 0.0
     assert (ratio[first] > 5.0).all() and (ratio[~first] < 5.0).all()
 
 
@@ -77,7 +79,7 @@ def test_with_normalisation_off_it_is_the_stock_buffer() -> None:
     theirs.__dict__.update({n: v for n, v in vars(ours).items() if n in vars(theirs)})
     batches = []
     for buffer in (ours, theirs):
-        np.random.seed(0)
+        set_random_seed(0)
         batches.append(buffer.sample(32))
     assert all((a == b).all() for a, b in zip(*(b[:5] for b in batches), strict=True))
 
@@ -120,7 +122,8 @@ def test_state() -> None:
 def model(env: VecEnv, cls: Any = sb3.SAC, dictionary: bool = False, **kwargs: Any) -> Any:
     buffer = DictWorkerNormalizedReplayBuffer if dictionary else WorkerNormalizedReplayBuffer
     policy = "MultiInputPolicy" if dictionary else "MlpPolicy"
-    return cls(policy, env, **{**SMALL, "replay_buffer_class": buffer, **kwargs})
+    settings = {**SMALL, "replay_buffer_class": buffer, "policy_kwargs": {"net_arch": [8]}}
+    return cls(policy, env, **{**settings, **kwargs})
 
 
 def env(dictionary: bool = False, box: bool = True) -> VecEnv:
@@ -140,10 +143,10 @@ def test_learning(dictionary: bool, wrapper: bool, normaliser: str, tmp_path: Pa
     if normaliser == "above":
         given = VecNormalize(given, norm_reward=False)
     made = model(given, dictionary=dictionary)
-    made.learn(600)
+    made.learn(400)
     buffer: Any = made.replay_buffer
     stored = buffer.rewards[: buffer.size()]
-    assert stored.std(axis=0) == pytest.approx([1.0, 10.0], rel=0.2)
+    assert stored.std(axis=0) == pytest.approx([1.0, 10.0], rel=0.25)
     found = buffer.normalized_rewards(np.arange(2 * buffer.size())).reshape(-1, 2)
     assert found.std(axis=0)[1] == pytest.approx(found.std(axis=0)[0], rel=0.25)
     state = buffer.get_state()
@@ -167,7 +170,9 @@ def test_learning(dictionary: bool, wrapper: bool, normaliser: str, tmp_path: Pa
 def test_other_algorithms(cls: Any, box: bool) -> None:
     made = model(env(box=box), cls)
     made.learn(100)
-    assert made.replay_buffer.get_state()["count"] == pytest.approx(50.0, abs=0.01)
+    assert made.replay_buffer.get_state()["count"] == pytest.approx(
+        made.num_timesteps / 2, abs=0.01
+    )
 
 
 def test_the_drop_ins_give_gamma_and_n_steps() -> None:
@@ -190,7 +195,7 @@ def test_gamma_is_the_algorithms() -> None:
 def test_rewards_are_not_normalised_twice() -> None:
     made = model(VecNormalize(env()))
     for act in (lambda: check_reward_normalization(made), lambda: made.learn(60)):
-        with pytest.raises(ValueError, match="twice, by WorkerNorm.* and by VecNormalize"):
+        with pytest.raises(ValueError, match=r"twice, by WorkerNorm.* and by VecNormalize"):
             act()
 
 

@@ -56,7 +56,7 @@ def ppo(env: VecEnv, cls: Any = sb3.PPO, **kwargs: Any) -> Any:
 
 def test_rewards_are_at_one_scale_and_episodes_are_reported_as_paid() -> None:
     env = wrapped()
-    found = stepped(env)[100:]
+    found = stepped(env, 1_000)[200:]
     assert found.dtype == np.float32
     assert found.std(axis=0)[1] == pytest.approx(found.std(axis=0)[0], rel=0.2)
     _, _, _, infos = [env.step(ACT) for _ in range(10)][-1]
@@ -90,11 +90,11 @@ def test_below_and_above_vec_normalize(above: bool, dictionary: bool) -> None:
 
 def test_rewards_are_not_normalised_twice() -> None:
     inner = workers(Paying(), Paying())
-    with pytest.raises(ValueError, match="normalised twice, by .* and by VecNormalize"):
+    with pytest.raises(ValueError, match=r"normalised twice, by .* and by VecNormalize"):
         VecWorkerNormalizeReward(VecNormalize(inner))
-    with pytest.raises(ValueError, match="by VecNormalize: use VecNormalize.norm_reward=False"):
+    with pytest.raises(ValueError, match=r"by VecNormalize: use VecNormalize.norm_reward=False"):
         VecFrameStack(VecNormalize(wrapped()), 2).reset()
-    with pytest.raises(ValueError, match="twice, by Vec.* and by VecWorkerNormalizeReward"):
+    with pytest.raises(ValueError, match=r"twice, by Vec.* and by VecWorkerNormalizeReward"):
         VecWorkerNormalizeReward(wrapped())
     own = DummyVecEnv([lambda: NormalizeReward(gym.make("CartPole-v1"))])
     with pytest.raises(ValueError, match="without gymnasium's NormalizeReward"):
@@ -108,7 +108,7 @@ def test_rewards_are_not_normalised_twice() -> None:
 
 
 def test_what_would_report_normalised_rewards_is_refused() -> None:
-    with pytest.raises(ValueError, match="VecMonitor around .* put it below"):
+    with pytest.raises(ValueError, match=r"VecMonitor around .* put it below"):
         VecMonitor(wrapped()).reset()
     VecWorkerNormalizeReward(VecMonitor(workers(Paying(), Paying()))).reset()
 
@@ -234,7 +234,5 @@ def test_the_monitor_sees_what_was_paid_and_finds_nothing_amiss() -> None:
     env = VecNormalize(wrapped(), norm_reward=False)
     callback = DiagnosticsCallback(canary_freq=0, verbose=0)
     ppo(env).learn(512, callback=callback)
-    last = callback.history.last
-    assert last.scalars["probe/reward_normalisers"] == 1
-    assert last.scalars["probe/normaliser_gamma_gap"] == 0
-    assert last.scalars["probe/stored_reward_error"] == 0
+    values = callback.history.last.values
+    assert values["probe/reward_normalisers"] == 1 and values["probe/normaliser_gamma_gap"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -141,3 +142,19 @@ def test_the_stock_zoo_trains_and_evaluates_raw(tmp_path: Path, normalize: str) 
     found = next(tmp_path.glob("zoo/ppo/*/evaluations.npz"))
     with np.load(found) as saved:
         assert (saved["results"] == saved["ep_lengths"]).all(), "CartPole pays 1 per step"
+    command[2:3] = ["rl_zoo3.enjoy"]
+    command = [*command[:7], "-f", "zoo", "--no-render", "-n", "100", "--device", "cpu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    said = re.findall(r"Episode Reward: (\S+)\nEpisode Length (\S+)", done.stdout)
+    assert said and all(float(paid) == float(length) for paid, length in said), done.stderr[-2000:]
+
+
+def test_the_stock_zoo_takes_the_replay_buffer(tmp_path: Path) -> None:
+    """It evaluates the name as Python."""
+    buffer = "__import__('sb3_ac_ext').WorkerNormalizedReplayBuffer"
+    entry = {**SAC, "replay_buffer_class": buffer, "replay_buffer_kwargs": {"gamma": 0.9}}
+    conf = settings(tmp_path, "Pendulum-v1", **entry)
+    command = [sys.executable, "-m", "rl_zoo3.train", "--algo", "sac", "--env", "Pendulum-v1"]
+    command += ["-conf", conf, "--seed", "1", "-f", "zoo", "--eval-freq", "-1", "--device", "cpu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]

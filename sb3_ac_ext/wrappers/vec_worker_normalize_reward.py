@@ -90,7 +90,7 @@ class VecWorkerNormalizeReward(VecEnvWrapper):
 
     def step_wait(self) -> VecEnvStepReturn:
         obs, rewards, dones, infos = self.venv.step_wait()
-        self._worker_paid = rewards
+        self._worker_paid = np.array(rewards)  # on-policy algorithms add to what they are given
         # what was evaluated may be trained in next, without another reset
         self._worker_evaluated = self._worker_evaluated and use_of(self).evaluated
         if self._worker_evaluated:

@@ -109,7 +109,7 @@ class WorkerRewards:
         :param workers: whose rewards they are, of the same shape
         """
         if not self.norm_reward:
-            return np.asarray(rewards, dtype=np.float32)
+            return np.array(rewards, dtype=np.float32)
         scales = self.scales if workers is None else self.scales[workers]
         clipped = np.clip(rewards / scales, -self.clip_reward, self.clip_reward)
         return np.asarray(clipped, dtype=np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -74,8 +75,10 @@ def finish(ready: Run, error: BaseException | None) -> RunResult:
     monitor = find_monitor(ready.callbacks)
     assert monitor is not None
     # the monitor first: it takes its hooks off the model, which would be saved with them
-    closing = [] if keeper is None else [keeper.close]
-    for end in (partial(monitor.close, error), *closing, partial(_save, ready)):
+    ends: list[Callable[[], None]] = [partial(monitor.close, error), partial(_save, ready)]
+    if keeper is not None:
+        ends.append(keeper.close)
+    for end in ends:
         try:
             end()
         except Exception as problem:

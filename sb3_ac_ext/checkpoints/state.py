@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch as th
+from stable_baselines3.common.buffers import BaseBuffer
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
 from sb3_ac_ext.checkpoints.codec import copied
@@ -51,12 +52,21 @@ def capture(model: Any, callbacks: Sequence[BaseCallback] = ()) -> State:
     return {
         "randomness": _randomness(model.device),
         "env": None if env is None else reader.node(env, "env"),
-        "model": reader.attributes(model, "model", _NOT_MODEL),
+        "model": reader.attributes(model, "model", _NOT_MODEL | _helpers(model)),
         "logger": reader.node(getattr(model, "_logger", None), "logger"),
         "callbacks": [
             [_kind(callback), reader.node(callback, _kind(callback))] for callback in callbacks
         ],
     }
+
+
+def _helpers(model: Any) -> frozenset[str]:
+    """What a model does not save either, since it makes it anew; networks are saved elsewhere."""
+    return frozenset(
+        name
+        for name in model._excluded_save_params()
+        if not isinstance(getattr(model, name, None), th.nn.Module | BaseBuffer)
+    )
 
 
 def restore_env(model: Any, state: State) -> list[str]:

@@ -54,6 +54,8 @@ class ClipRewards(Action):
             return text
         beyond = int((np.abs(buffer.rewards) > self.limit).sum())
         np.clip(buffer.rewards, -self.limit, self.limit, out=buffer.rewards)
+        # checkpoints write rows once, unless told
+        buffer.rows_rewritten = getattr(buffer, "rows_rewritten", 0) + 1
         return f"{text}, {beyond:,} stored ones too"
 
     def _attach(self, model: Any) -> None:

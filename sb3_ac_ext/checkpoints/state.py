@@ -61,12 +61,14 @@ def capture(model: Any, callbacks: Sequence[BaseCallback] = ()) -> State:
 
 
 def _helpers(model: Any) -> frozenset[str]:
-    """What a model does not save either, since it makes it anew; networks are saved elsewhere."""
-    return frozenset(
-        name
-        for name in model._excluded_save_params()
-        if not isinstance(getattr(model, name, None), th.nn.Module | BaseBuffer)
-    )
+    """What a model makes anew when it needs it, and does not save either.
+
+    Networks and buffers are not saved with the rest, but elsewhere; recurrent states, which are
+    tuples of tensors, are not saved at all.
+    """
+    state = (th.nn.Module, BaseBuffer, tuple)
+    names = model._excluded_save_params()
+    return frozenset(name for name in names if not isinstance(getattr(model, name, None), state))
 
 
 def restore_env(model: Any, state: State) -> list[str]:

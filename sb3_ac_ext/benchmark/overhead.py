@@ -1,31 +1,32 @@
-"""What the monitor costs: wall time of ``learn()`` with it over without it, pair by pair."""
+"""What monitor and bundles cost: wall time of ``learn()`` with over without, pair by pair."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import mean, median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
-
-from sb3_ac_ext.monitoring.signals import Signal
+from stable_baselines3.common.callbacks import BaseCallback
 
 
 @dataclass(frozen=True)
 class Work:
-    """One training run that is timed with and without the callback.
+    """One training run that is timed with and without a callback.
 
-    :param target: ratio that the monitor should stay below
-    :param signals: that the monitor reads, all by default
+    :param target: ratio that it should stay below
+    :param callback: makes the callback, whose files go to a folder
     """
 
     name: str
     timesteps: int
     target: float
     make: Callable[[], BaseAlgorithm]
-    signals: Callable[[], list[Signal]] | None = None
+    callback: Callable[[Path], BaseCallback]
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,21 @@ class Overhead:
 
 
 def works() -> list[Work]:
-    """SB3's own classes in runs of usual length: PPO and A2C where steps cost next to
-    nothing, PPO's defaults, SAC; and the exact invariants alone, where they weigh most."""
+    """SB3's own classes in runs of usual length: PPO and A2C where steps cost next to nothing,
+    PPO's defaults, SAC; the exact invariants alone, where they weigh most; and bundles as often as
+    they are taken by default, with a replay buffer of a million rows."""
     from stable_baselines3 import A2C, PPO, SAC
     from stable_baselines3.common.env_util import make_vec_env
 
+    from sb3_ac_ext.checkpoints.callback import BundleCallback
+    from sb3_ac_ext.monitoring.callback import DiagnosticsCallback
     from sb3_ac_ext.monitoring.signals import invariant_signals
+
+    def monitor(folder: Path) -> BaseCallback:
+        return DiagnosticsCallback(canary_freq=0, verbose=0)
+
+    def invariants(folder: Path) -> BaseCallback:
+        return DiagnosticsCallback(canary_freq=0, verbose=0, signals=invariant_signals())
 
     def ppo() -> BaseAlgorithm:
         env = make_vec_env("CartPole-v1", n_envs=8, seed=0)
@@ -78,11 +88,14 @@ def works() -> list[Work]:
         return SAC("MlpPolicy", "Pendulum-v1", learning_starts=100, seed=0, device="cpu")
 
     return [
-        Work("ppo CartPole-v1 x 8, defaults", 200_000, 1.03, ppo_defaults),
-        Work("ppo CartPole-v1 x 8, n_steps 256, batch_size 256", 200_000, 1.03, ppo),
-        Work("a2c CartPole-v1 x 8", 200_000, 1.03, a2c),
-        Work("sac Pendulum-v1", 10_000, 1.01, sac),
-        Work("a2c CartPole-v1 x 8, invariants alone", 200_000, 1.01, a2c, invariant_signals),
+        Work("ppo CartPole-v1 x 8, defaults", 200_000, 1.03, ppo_defaults, monitor),
+        Work("ppo CartPole-v1 x 8, n_steps 256, batch_size 256", 200_000, 1.03, ppo, monitor),
+        Work("a2c CartPole-v1 x 8", 200_000, 1.03, a2c, monitor),
+        Work("sac Pendulum-v1", 10_000, 1.01, sac, monitor),
+        Work("a2c CartPole-v1 x 8, invariants alone", 200_000, 1.01, a2c, invariants),
+        Work("ppo CartPole-v1 x 8, bundles", 200_000, 1.02, ppo, BundleCallback),
+        Work("a2c CartPole-v1 x 8, bundles", 200_000, 1.02, a2c, BundleCallback),
+        Work("sac Pendulum-v1, bundles", 10_000, 1.02, sac, BundleCallback),
     ]
 
 
@@ -125,13 +138,19 @@ class _Taken:
 
 
 def _run(work: Work, watched: bool, timesteps: int) -> _Taken:
-    from sb3_ac_ext.monitoring.callback import DiagnosticsCallback
-
     model = work.make()
-    signals = work.signals() if work.signals else None
-    callback = DiagnosticsCallback(canary_freq=0, signals=signals, verbose=0) if watched else None
-    wall, cpu = time.perf_counter(), time.process_time()
-    model.learn(timesteps, callback=callback)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    with TemporaryDirectory() as folder:
+        callback = work.callback(Path(folder)) if watched else None
+        wall, cpu = time.perf_counter(), time.process_time()
+        model.learn(timesteps, callback=callback)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return _Taken(wall, cpu, _share(callback, wall))
+
+
+def _share(callback: Any, wall: float) -> float:
+    """Of the wall time, by the callback's own clock."""
+    stalled = getattr(callback, "stalled", None)
+    if stalled is not None:
+        return float(stalled / wall)
     shares = () if callback is None else callback.history.series("time/callback_share").values[1:]
-    return _Taken(wall, cpu, mean(shares) if len(shares) else 0.0)
+    return mean(shares) if len(shares) else 0.0

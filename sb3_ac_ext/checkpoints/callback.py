@@ -78,6 +78,8 @@ class BundleCallback(BaseCallback):
         self.writer = Writer(Path(folder), keep_last, keep_best)
         self.rollouts = 0
         self.failed: str | None = None
+        self.stalled = 0.0
+        """Seconds that training has waited for bundles to be taken."""
         self.ended: str | None = None
         """``paused`` at ``stop_at``, ``preempted`` by a signal."""
         self._rows: RowCounter | None = None
@@ -151,6 +153,7 @@ class BundleCallback(BaseCallback):
         if ends or (due and not self.writer.busy and now >= self._free_at):
             self.take()
             spent = time.perf_counter() - now
+            self.stalled += spent
             self._free_at = time.perf_counter() + spent / self.share
         if ends:
             self.close()

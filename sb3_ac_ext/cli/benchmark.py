@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from functools import partial
 from typing import Any
 
@@ -15,10 +16,13 @@ def add_parser(subparsers: Any) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     _add_faults(kinds)
     overhead = kinds.add_parser(
-        "overhead", help="wall time of training with the callback over without it, canary excluded"
+        "overhead", help="wall time of training with monitor or bundles over without, no canary"
     )
     overhead.add_argument("--pairs", type=_positive, default=7, help="pairs per work (default 7)")
     overhead.add_argument("--algo", nargs="+", choices=("ppo", "a2c", "sac"), default=None)
+    overhead.add_argument(
+        "--only", default="", metavar="REGEX", help="works whose name contains it, such as bundles"
+    )
     overhead.add_argument("--num-threads", type=_positive, default=1, help="of PyTorch (default 1)")
     overhead.add_argument("--json", action="store_true", help="print one JSON document")
     speed = kinds.add_parser("speed", help="steps per second beside SB3 and SBX (extra peers)")
@@ -51,6 +55,11 @@ def add_parser(subparsers: Any) -> None:
     remedies.add_argument("--json", action="store_true", help="print one JSON document")
     remedies.set_defaults(run=run_remedies)
     _add_workers(kinds)
+    crash = kinds.add_parser("crash", help="what a run loses when it is killed or its disk fails")
+    crash.add_argument("--kills", type=_positive, default=100, help="(default 100)")
+    crash.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    crash.add_argument("--json", action="store_true", help="print one JSON document")
+    crash.set_defaults(run=_run_crash)
 
 
 def _add_workers(kinds: Any) -> None:
@@ -80,6 +89,12 @@ def _add_learning(kinds: Any) -> None:
     for parser in (learning, solve):
         parser.add_argument("--seeds", type=_positive, default=5, help="how many (default 5)")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _run_crash(args: argparse.Namespace) -> int:
+    from sb3_ac_ext.benchmark.crash.command import run_crash
+
+    return run_crash(args)
 
 
 def _run_workers(args: argparse.Namespace) -> int:
@@ -172,7 +187,8 @@ def run(args: argparse.Namespace) -> int:
 
     check_threads(args.num_threads)
     th.set_num_threads(args.num_threads)
-    chosen = [w for w in works() if args.algo is None or w.name.split()[0] in args.algo]
+    named = [work for work in works() if re.search(args.only, work.name)]
+    chosen = [w for w in named if args.algo is None or w.name.split()[0] in args.algo]
     results = []
     for work in chosen:
         if not args.json:

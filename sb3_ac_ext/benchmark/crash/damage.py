@@ -1,0 +1,32 @@
+"""Files that a bad disk left behind: cut, or with a bit turned."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+from sb3_ac_ext.checkpoints.bundle import bundles, newest_complete
+
+
+def damage_one(source: Path, folder: Path, flip: bool, rng: random.Random) -> int:
+    """Damage a file of the newest bundle, and look for one that is complete.
+
+    :param source: bundles that are left alone
+    :param folder: where they are copied to
+    :param flip: turn a bit, else cut
+    :param rng: chooses file and place
+    :return: environment steps of the bundle that would be gone on with
+    :raises ValueError: if there is none
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder)
+    file = rng.choice(sorted(bundles(folder)[0].iterdir()))
+    content = bytearray(file.read_bytes())
+    at = rng.randrange(len(content))
+    if flip:
+        content[at] ^= 1 << rng.randrange(8)
+        file.write_bytes(content)
+    else:
+        file.write_bytes(content[:at])
+    return newest_complete(folder)[0].steps

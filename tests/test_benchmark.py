@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def ppo() -> PPO:
     return PPO("MlpPolicy", "CartPole-v1", n_steps=128, batch_size=64)
 
 
-@pytest.mark.parametrize("callback", [tiny().callback, BundleCallback])
+@pytest.mark.parametrize("callback", [tiny().callback, partial(BundleCallback, every=256)])
 def test_measure_pairs_runs_with_and_without(
     callback: Callable[[Path], BaseCallback],
 ) -> None:

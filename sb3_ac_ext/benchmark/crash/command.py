@@ -15,7 +15,7 @@ import numpy as np
 
 from sb3_ac_ext.benchmark.crash.damage import damage_one
 from sb3_ac_ext.benchmark.crash.disk import full, read_only, small_disk
-from sb3_ac_ext.benchmark.crash.victim import Victim, train, weights
+from sb3_ac_ext.benchmark.crash.victim import FOREVER, Victim, train, weights
 from sb3_ac_ext.checkpoints.bundle import newest_complete
 
 _AFTERWARDS = 100
@@ -88,7 +88,7 @@ def _equal_to_the_uninterrupted(folder: Path) -> Outcome:
     total = newest_complete(folder / "bundles")[0].steps + _AFTERWARDS
     killed, whole = (
         weights(train(folder / "bundles", total)),
-        weights(train(folder / "whole", total)),
+        weights(train(folder / "whole", total, every=FOREVER)),
     )
     same = sum(np.array_equal(value, killed[name]) for name, value in whole.items())
     return Outcome(

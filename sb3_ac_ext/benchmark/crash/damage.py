@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -20,13 +21,14 @@ def damage_one(source: Path, folder: Path, flip: bool, rng: random.Random) -> in
     :raises ValueError: if there is none
     """
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(source, folder)
+    shutil.copytree(source, folder, copy_function=os.link)
     file = rng.choice(sorted(bundles(folder)[0].iterdir()))
     content = bytearray(file.read_bytes())
     at = rng.randrange(len(content))
     if flip:
         content[at] ^= 1 << rng.randrange(8)
-        file.write_bytes(content)
     else:
-        file.write_bytes(content[:at])
+        del content[at:]
+    file.unlink()  # the one that is left alone keeps its content
+    file.write_bytes(content)
     return newest_complete(folder)[0].steps

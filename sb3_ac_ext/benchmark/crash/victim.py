@@ -36,12 +36,15 @@ class _Progress(BaseCallback):
         return True
 
 
-def train(folder: Path, total: int = FOREVER, steps: Synchronized[int] | None = None) -> SAC:
+def train(
+    folder: Path, total: int = FOREVER, steps: Synchronized[int] | None = None, every: int = 1
+) -> SAC:
     """Begin, or go on from what is there.
 
     :param folder: of bundles
     :param total: environment steps
     :param steps: receives those that are done
+    :param every: least steps between bundles
     :return: the model
     """
     th.set_num_threads(1)
@@ -56,7 +59,7 @@ def train(folder: Path, total: int = FOREVER, steps: Synchronized[int] | None = 
         policy_kwargs={"net_arch": [32, 32]},
         device="cpu",
     )
-    callbacks = [_Progress(steps), BundleCallback(folder, every=1, keep_last=5, share=1.0)]
+    callbacks = [_Progress(steps), BundleCallback(folder, every=every, keep_last=5, share=1.0)]
     if bundles(folder):
         resume(folder, model, callbacks)
     model.learn(total - model.num_timesteps, callbacks, reset_num_timesteps=False)

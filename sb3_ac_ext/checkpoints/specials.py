@@ -48,12 +48,15 @@ def _parts(space: Space[Any]) -> list[Space[Any]]:
 class Network:
     """Weights and buffers by name, modes, and what else a policy holds, such as gSDE's noise."""
 
-    _INNER = frozenset(("_parameters", "_buffers", "_modules", "training"))
+    # weights, which are read by name, and hooks, which belong to whoever attached them
+    _INNER = frozenset(vars(th.nn.Module()))
 
     def handles(self, value: Any) -> bool:
         return isinstance(value, th.nn.Module)
 
     def capture(self, value: th.nn.Module, capture: Capture, path: str) -> Any:
+        for module in value.modules():  # SAC holds its actor as such, too
+            capture.leave_out(module)
         return {
             "weights": copied(dict(value.state_dict())),
             "training": {name: module.training for name, module in value.named_modules()},

@@ -81,31 +81,33 @@ class Content:
     linked: dict[Path, dict[str, Any]] = field(default_factory=dict)
 
 
-def write_bundle(folder: Path, content: Content) -> Bundle:
+def write_bundle(folder: Path, content: Content, replace: bool = False) -> Bundle:
     """
     :param folder: where bundles are, made when missing
     :param content: of the new one
-    :return: the bundle, ``bundle-<num_timesteps>``; one that is there already is left as it is
+    :param replace: one that is there already, which else is left as it is if it is complete
+    :return: the bundle, ``bundle-<num_timesteps>``
     :raises OSError: when it cannot be written; nothing is left of it then
     """
     name = f"bundle-{content.facts['num_timesteps']}"
     final = folder / name
-    with suppress(ValueError):
-        return verified(final)
+    if not replace:
+        with suppress(ValueError):
+            return verified(final)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{name}.part"
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir()
         manifest = _fill(partial, content)
-        if final.exists():  # damaged: it was not found complete above
-            final.rename(folder / f".{name}.damaged")
+        if final.exists():  # damaged, or to be replaced
+            final.rename(folder / f".{name}.old")
         partial.rename(final)
         _sync(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    shutil.rmtree(folder / f".{name}.damaged", ignore_errors=True)
+    shutil.rmtree(folder / f".{name}.old", ignore_errors=True)
     return Bundle(final, manifest)
 
 

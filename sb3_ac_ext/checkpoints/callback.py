@@ -135,6 +135,7 @@ class BundleCallback(BaseCallback):
         self._rows = None if buffer is None else RowCounter(buffer)
         bundle, self._continued = self._continued, None
         self._last = self.num_timesteps
+        self.writer.begin(self.num_timesteps)
         if bundle is not None and bundle.steps == self.num_timesteps:
             self.writer.start_from(bundle)
             names = bundle.row_files()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,36 @@ class Writer:
         self._pool: ThreadPoolExecutor | None = None
         self._pending: Future[Bundle] | None = None
         self._newest: Bundle | None = None
+        self._own: set[int] = set()
+
+    def begin(self, steps: int) -> None:
+        """Training begins, or goes on, at this step: what lies beyond is of another run.
+
+        :param steps: environment steps taken so far
+        """
+        self._own = {own for own in self._own if own <= steps}
 
     def start_from(self, bundle: Bundle | None) -> None:
         """What has been written already of the replay buffer lies in this bundle."""
         self._newest = bundle
+        if bundle is not None and bundle.path.parent.resolve() == self.folder.resolve():
+            steps = {_steps(path) for path in bundles(self.folder)}
+            self._own.update(own for own in steps if own <= bundle.steps)
+
+    def good(self) -> list[Bundle]:
+        """This run's bundles that tell of nothing wrong, from the newest on.
+
+        One that is being written is waited for; nothing is removed before the next is submitted.
+        """
+        if self._pending is not None:
+            wait([self._pending])
+        found = []
+        for path in bundles(self.folder):
+            with suppress(ValueError):
+                bundle = read_manifest(path)
+                if bundle.steps in self._own and bundle.manifest.get("good", True):
+                    found.append(bundle)
+        return found
 
     @property
     def busy(self) -> bool:
@@ -82,12 +109,14 @@ class Writer:
             content.linked = _still_needed(self._newest, captured)
         if captured.segment is not None:
             content.new[captured.segment.name] = captured.segment.arrays()
-        self._newest = write_bundle(self.folder, content)
+        steps = int(captured.facts["num_timesteps"])
+        self._newest = write_bundle(self.folder, content, replace=steps not in self._own)
+        self._own.add(steps)
         self._prune()
         return self._newest
 
     def _prune(self) -> None:
-        known = {path: _kept(path) for path in bundles(self.folder)}
+        known = {path: _kept(path) for path in bundles(self.folder) if _steps(path) in self._own}
         going = set(superseded(list(known.values()), *self._keep))
         for path, kept in known.items():
             if kept.steps in going:
@@ -108,8 +137,12 @@ def _still_needed(newest: Bundle, captured: Captured) -> dict[Path, dict[str, An
     return found
 
 
+def _steps(path: Path) -> int:
+    return int(path.name.split("-")[1])
+
+
 def _kept(path: Path) -> Kept:
-    steps = int(path.name.split("-")[1])
+    steps = _steps(path)
     try:
         manifest = read_manifest(path).manifest
     except ValueError:

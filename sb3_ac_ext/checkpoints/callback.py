@@ -8,24 +8,22 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch as th
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from sb3_ac_ext.checkpoints.bundle import Bundle
+from sb3_ac_ext.checkpoints.captured import captured
 from sb3_ac_ext.checkpoints.rows import RowCounter
-from sb3_ac_ext.checkpoints.score import Score, newest_score
-from sb3_ac_ext.checkpoints.settings import facts, hyperparameters
+from sb3_ac_ext.checkpoints.score import newest_score
+from sb3_ac_ext.checkpoints.settings import hyperparameters
 from sb3_ac_ext.checkpoints.state import (
     State,
-    capture,
     flat,
     restore_callbacks,
     restore_logger,
     restore_model,
     restore_randomness,
 )
-from sb3_ac_ext.checkpoints.workers import inexact
 from sb3_ac_ext.checkpoints.writer import Captured, Writer
 
 _OFTEN = 100
@@ -204,24 +202,11 @@ class BundleCallback(BaseCallback):
             self._tell(error)
 
     def _capture(self) -> Captured:
-        model = self.model
         callbacks = self._others()
-        state = capture(model, callbacks)
-        env = state["env"]
-        reasons = inexact(next(_workers(env), None))
         score = newest_score(callbacks, self._scored)
         if score is not None:
             self._scored = score.steps
-        described = {
-            **facts(model, self._settings),
-            "logger_dir": self.logger.dir,
-            "exact": not reasons,
-            "reasons": reasons,
-            "score": None if score is None else score.value,
-            "good": _finite(model) and Score.nothing_critical(callbacks),
-        }
-        segment = None if self._rows is None else self._rows.new(self.num_timesteps)
-        return Captured(described, state, segment, -1 if self._rows is None else self._rows.oldest)
+        return captured(self.model, callbacks, self._settings, self._rows, score)
 
     def close(self) -> None:
         """Wait for what is being written, as after an exception, of which SB3 tells no callback."""
@@ -261,16 +246,3 @@ def count_on(logger: Any, before: int) -> None:
         record(logger, key, value + before if key == "time/iterations" else value, exclude)
 
     logger.record = counted
-
-
-def _workers(node: Any) -> Any:
-    """The workers' states inside the nodes of wrappers."""
-    while isinstance(node, dict):
-        if "vec_env" in node:
-            yield node["vec_env"]
-            return
-        node = node.get("object", {}).get("venv")
-
-
-def _finite(model: Any) -> bool:
-    return all(bool(th.isfinite(weight).all()) for weight in model.policy.parameters())

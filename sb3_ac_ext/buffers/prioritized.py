@@ -139,6 +139,16 @@ class PrioritizedReplayBuffer(ReplayBuffer):
             self._largest = max(self._largest, float(priorities.max()))
             self._tree.set(rows[finite], priorities)
 
+    def rows_moved(self, slots: Rows) -> None:
+        """Priorities follow their rows, and all other rows are gone.
+
+        :param slots: where the rows were that lie in 0, 1, 2, ... now, shape (n,)
+        """
+        old = (slots[:, None] * self.n_envs + np.arange(self.n_envs)).ravel()
+        priorities = self._tree[old]
+        self._tree = SumTree(self.buffer_size * self.n_envs)
+        self._tree.set(np.arange(len(old)), priorities)
+
     def anneal(self, progress_remaining: float) -> None:
         """:param progress_remaining: 1 at the beginning of training, 0 at its end"""
         done = min(max(1.0 - progress_remaining, 0.0), 1.0)

@@ -56,7 +56,7 @@ class RowCounter:
         self.buffer = buffer
         self.total = 0
         self._steps = 0
-        self._version = _version(buffer)
+        self._version = version(buffer)
 
     def forget(self) -> None:
         """Every row counts as new."""
@@ -78,10 +78,10 @@ class RowCounter:
         buffer, size = self.buffer, self.buffer.buffer_size
         total = self.total + (steps - self._steps) // buffer.n_envs
         continued = total % size == buffer.pos and buffer.full == (total >= size)
-        if self.total == 0 or not continued or self._version != _version(buffer):
+        if self.total == 0 or not continued or self._version != version(buffer):
             self.total, total = 0, buffer.pos + (size if buffer.full else 0)
         start = max(self.total, total - size)
-        self.total, self._steps, self._version = total, steps, _version(buffer)
+        self.total, self._steps, self._version = total, steps, version(buffer)
         if start == total:
             return None
         return Segment(start, total, _rows(buffer, start, total))
@@ -92,9 +92,19 @@ class RowCounter:
         return max(0, self.total - int(self.buffer.buffer_size))
 
 
-def _version(buffer: Any) -> int:
-    """Counted up by whoever changes rows that are there already."""
+def saves_memory(buffer: Any) -> bool:
+    """Whether the next observation of a row lies in the slot of the row that follows."""
+    return bool(getattr(buffer, "optimize_memory_usage", False))
+
+
+def version(buffer: Any) -> int:
+    """How often rows that were there already were changed, see :func:`mark_rewritten`."""
     return int(getattr(buffer, "rows_rewritten", 0))
+
+
+def mark_rewritten(buffer: Any) -> None:
+    """Told by whoever changes rows that are there already: they are written once more, then."""
+    buffer.rows_rewritten = version(buffer) + 1
 
 
 def _rows(buffer: Any, start: int, stop: int) -> dict[str, Any]:
@@ -106,7 +116,7 @@ def _rows(buffer: Any, start: int, stop: int) -> dict[str, Any]:
             found[name] = rows
         elif any(rows.ravel()):
             found[name] = copied(rows.tolist())
-    if getattr(buffer, "optimize_memory_usage", False):
+    if saves_memory(buffer):
         # the next observation of the newest row lies in the slot of the row that will follow
         for name, column in columns(buffer).items():
             if name.startswith("observations"):

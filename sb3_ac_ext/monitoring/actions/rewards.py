@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
+from sb3_ac_ext.checkpoints.rows import mark_rewritten
 from sb3_ac_ext.monitoring.actions.base import Action, Case, require_number
 
 _NAME = "step_wait"
@@ -54,6 +55,8 @@ class ClipRewards(Action):
             return text
         beyond = int((np.abs(buffer.rewards) > self.limit).sum())
         np.clip(buffer.rewards, -self.limit, self.limit, out=buffer.rewards)
+        if beyond:
+            mark_rewritten(buffer)
         # checkpoints write rows once, unless told
         buffer.rows_rewritten = getattr(buffer, "rows_rewritten", 0) + 1
         return f"{text}, {beyond:,} stored ones too"

@@ -50,6 +50,7 @@ def _scaled(rate: Any, factor: float) -> Any:
     def scaled(progress_remaining: float) -> float:
         return factor * schedule(progress_remaining)
 
+    scaled.__wrapped__ = schedule  # type: ignore[attr-defined]  # its state may go back
     return scaled
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,19 @@ class RowNumbers:
     """
 
     def __init__(self, buffer: Any, steps: int) -> None:
-        self._n_envs = int(buffer.n_envs)
-        self.pieces: list[tuple[int, int]] = [(steps, int(buffer.size()))]
+        self._buffer = buffer
+        self.pieces: list[tuple[int, int]] = []
+        self.go_back(steps, int(buffer.size()))
+
+    def get_state(self) -> dict[str, Any]:
+        """For a checkpoint of the run."""
+        return {"pieces": list(self.pieces), "offset": self._offset}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """
+        :param state: from :meth:`get_state`
+        """
+        self.pieces, self._offset = list(state["pieces"]), state["offset"]
 
     def at(self, steps: int) -> int:
         """
@@ -44,7 +55,7 @@ class RowNumbers:
         """
         reached = [piece for piece in self.pieces if piece[0] <= steps]
         began, number = (reached or self.pieces[:1])[-1]
-        return number + (steps - began) // self._n_envs
+        return number + (steps - began) // int(self._buffer.n_envs)
 
     def go_back(self, steps: int, number: int) -> None:
         """
@@ -52,6 +63,17 @@ class RowNumbers:
         :param number: of the row that will be added next
         """
         self.pieces.append((steps, number))
+        self._offset = number - int(self._buffer.pos)
+
+    def settle(self, steps: int) -> None:
+        """Training goes on: a step that ended it before may be counted and not stored.
+
+        :param steps: environment steps taken so far
+        """
+        number, size = self.at(steps), int(self._buffer.buffer_size)
+        missing = (number - self._offset - int(self._buffer.pos)) % size
+        if missing:
+            self.go_back(steps, number - missing)
 
 
 class Forgetting:

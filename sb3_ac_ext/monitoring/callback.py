@@ -13,6 +13,10 @@ from stable_baselines3.common.callbacks import BaseCallback, EventCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_ac_ext.checkpoints.callback import BundleCallback
+from sb3_ac_ext.checkpoints.rows import version
+from sb3_ac_ext.checkpoints.state import flat
+from sb3_ac_ext.checkpoints.writer import Writer
 from sb3_ac_ext.flight.recorder import FlightRecorder
 from sb3_ac_ext.monitoring.actions import Actions
 from sb3_ac_ext.monitoring.describe import describe
@@ -117,13 +121,16 @@ class DiagnosticsCallback(BaseCallback):
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint holds of the monitor: how far its history reaches."""
-        return {"history_step": self.history.step, "n_calls": self.n_calls}
+        found = {"history_step": self.history.step, "n_calls": self.n_calls}
+        return found if self._actions is None else {**found, "actions": self._actions.get_state()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """
         :param state: from :meth:`get_state`
         """
         self.n_calls = state["n_calls"]
+        if self._actions is not None and "actions" in state:
+            self._actions.set_state(state["actions"])
 
     def continue_from(self, history: History) -> None:
         """Training that goes on appends to a history, judged as it was when it was recorded.
@@ -133,6 +140,8 @@ class DiagnosticsCallback(BaseCallback):
         self.history, self._watch = history, Watch(self._detectors)
         for n in range(1, len(history) + 1):
             self._watch.update(history.until(n))
+        if self._actions is not None:
+            self._actions.continue_from(history.step)
 
     @property
     def critical(self) -> bool:
@@ -170,7 +179,7 @@ class DiagnosticsCallback(BaseCallback):
             if not self._alarmed:
                 self._alarmed = True
                 self._snapshot(View(self.model, self.num_timesteps, self._recorder.cut()))
-                self._act()
+                self._act(within_step=True)
         return self._actions is None or not self._actions.stopped
 
     def _on_rollout_end(self) -> None:
@@ -256,14 +265,18 @@ class DiagnosticsCallback(BaseCallback):
         self._clock.canary = view.canary_seconds
         self._clock.callback += time.perf_counter() - start - view.canary_seconds
 
-    def _act(self) -> None:
+    def _act(self, within_step: bool = False) -> None:
         """Between updates, once nobody observes the last one any more."""
         if self._actions is None:
             return
-        for event in self._actions.act(self.model, self.history, self._watch):
+        buffer = getattr(self.model, "replay_buffer", None)
+        before = version(buffer)
+        for event in self._actions.act(self.model, self.history, self._watch, within_step):
             self.history.events.append(event)
             for sink in self._sinks:
                 sink.event(event)
+        if version(buffer) != before:  # what was recorded is not what is stored any more
+            self._recorder.forget_recent(keep=int(within_step))
 
     # beginning and end
 
@@ -278,7 +291,9 @@ class DiagnosticsCallback(BaseCallback):
             self.history, self._watch = History(info), Watch(self._detectors)
         self.history.info = info
         if self._actions is not None:
-            self._actions.start(self.model, self.num_timesteps, fresh=not len(self.history))
+            bundles = _bundles(self.locals.get("callback"))
+            fresh = not len(self.history)
+            self._actions.start(self.model, self.num_timesteps, fresh, bundles)
         self._sinks = [*self._given_sinks, LoggerSink(self.logger)]
         for sink in self._sinks:
             sink.start(info)
@@ -340,6 +355,12 @@ class DiagnosticsCallback(BaseCallback):
             self._actions.end()
         for signal in self._signals:
             signal.detach()
+
+
+def _bundles(callback: BaseCallback | None) -> Writer | None:
+    """Keeps those of the run, if one of its callbacks does."""
+    callbacks = () if callback is None else flat(callback)
+    return next((c.writer for c in callbacks if isinstance(c, BundleCallback)), None)
 
 
 def _usual_period(model: Any, total: int) -> int:

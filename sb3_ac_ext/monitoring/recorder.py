@@ -202,6 +202,13 @@ class Recorder:
         if self._running is not None:
             self._running[:, dones] = 0.0
 
+    def forget_recent(self, keep: int = 0) -> None:
+        """The newest steps are not what the buffer holds any more.
+
+        :param keep: how many of them it has not stored yet
+        """
+        self._recent = deque(list(self._recent)[len(self._recent) - keep :], maxlen=RECENT)
+
     def cut(self) -> Window:
         """Everything since the last cut; recording starts afresh."""
         none = np.empty((0, self._n_envs))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ import numpy as np
 import pytest
 import torch as th
 from sb3_contrib import TRPO
-from stable_baselines3 import A2C, PPO, SAC, TD3
-from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
@@ -34,122 +32,29 @@ from sb3_ac_ext.monitoring.actions import (
     Stop,
     parse_actions,
 )
-from sb3_ac_ext.monitoring.actions.shelf import Shelf, read_state, write_state
-from sb3_ac_ext.monitoring.actions.state import capture, restore
 from sb3_ac_ext.monitoring.detectors import Detector
-from sb3_ac_ext.monitoring.history import History, read_history
-from sb3_ac_ext.monitoring.records import Event, Finding, Severity
+from sb3_ac_ext.monitoring.history import read_history
+from sb3_ac_ext.monitoring.records import Event, Finding
 from sb3_ac_ext.monitoring.sinks.plain import PlainConsole
 from sb3_ac_ext.monitoring.watch import judge
 from sb3_ac_ext.report import render_report
-
-SMALL = {"net_arch": [8]}
-OFF_POLICY = {"learning_starts": 20, "batch_size": 16, "buffer_size": 500}
-ALGORITHMS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "ppo": (PPO, {"n_steps": 16, "batch_size": 16, "n_epochs": 2}),
-    "a2c": (A2C, {}),
-    "sac": (SAC, OFF_POLICY),
-    "td3": (TD3, OFF_POLICY),
-}
-
-
-def make(algo: str, env: Any = "Pendulum-v1", **kwargs: Any) -> BaseAlgorithm:
-    cls, usual = ALGORITHMS[algo]
-    settings = {"seed": 0, "device": "cpu", "policy_kwargs": dict(SMALL), **usual, **kwargs}
-    return cls("MlpPolicy", env, **settings)
-
-
-def normalised(n_envs: int = 1) -> VecNormalize:
-    return VecNormalize(make_vec_env("Pendulum-v1", n_envs=n_envs, seed=0))
-
-
-@dataclass(frozen=True)
-class Scripted(Detector):
-    """Fires at chosen snapshots, counted from 1.
-
-    :param script: snapshot -> (severity, snapshots since it began)
-    """
-
-    script: tuple[tuple[int, Severity, int], ...]
-    cause: str = "learning_rate_too_high"
-    label: str = "scripted"
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return self.label
-
-    advice = "nothing"
-
-    def check(self, history: History) -> Finding | None:
-        steps = [snapshot.step for snapshot in history]
-        for number, severity, ago in self.script:
-            if number == len(steps):
-                return Finding(
-                    detector=self.label,
-                    severity=severity,
-                    message="it was scripted",
-                    step=steps[-1],
-                    since=steps[max(0, len(steps) - 1 - ago)],
-                    value=1.0,
-                    threshold=0.0,
-                    series=("a",),
-                    causes={self.cause: 1.0},
-                    advice=self.advice,
-                )
-        return None
-
-
-CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
-
-
-def once(number: int = 3, severity: Severity = CRITICAL, ago: int = 0, **kwargs: Any) -> Scripted:
-    return Scripted(((number, severity, ago),), **kwargs)
-
-
-def watch(actions: Any, *detectors: Detector, **kwargs: Any) -> DiagnosticsCallback:
-    settings = {"every": 16, "canary_freq": 0, "signals": [], "verbose": 0, **kwargs}
-    return DiagnosticsCallback(actions=actions, detectors=detectors or [once()], **settings)
-
-
-FINDING = Finding(
-    "scripted", CRITICAL, "it was scripted", 100, 90, 1.0, 0.0, ("a",), {"reward_scale": 1.0}, "-"
+from tests.monitoring.acting import (
+    ALGORITHMS,
+    CRITICAL,
+    FINDING,
+    INFO,
+    WARNING,
+    Scripted,
+    case,
+    changed,
+    fingerprint,
+    learnt,
+    make,
+    normalised,
+    once,
+    same,
+    watch,
 )
-
-
-def case(model: Any, since: int = 90, folder: Path = Path()) -> Case:
-    return Case(model, replace(FINDING, since=since), 100, since, folder)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Bit for bit, through dicts and lists."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, th.Tensor):
-        return one.dtype == other.dtype and th.equal(one, other)
-    return bool(np.array_equal(one, other))
-
-
-def fingerprint(model: Any) -> dict[str, Any]:
-    """What an action might change beside the state: settings, as training reads them."""
-    tensor = getattr(model, "ent_coef_tensor", None)
-    return {
-        "state": capture(model),
-        "rate": model.lr_schedule(1.0),
-        "learning_rate": model.learning_rate,
-        "ent_coef": getattr(model, "ent_coef", None),
-        "ent_coef_tensor": None if tensor is None else float(tensor),
-        "steps": model.num_timesteps,
-        "updates": model._n_updates,
-        "env": sorted(vars(model.env)),
-    }
-
-
-def changed(before: dict[str, Any], model: Any) -> set[str]:
-    after = fingerprint(model)
-    return {name for name in before if not same(before[name], after[name])}
-
 
 # ---------------------------------------------------------------- what is accepted
 
@@ -397,104 +302,6 @@ def test_a_learnt_coefficient_cannot_become_zero() -> None:
         SetEntropyCoefficient(value=0).apply(case(make("sac")))
 
 
-@pytest.mark.parametrize("folder", [False, True], ids=["memory", "folder"])
-@pytest.mark.parametrize("algo", ALGORITHMS)
-def test_roll_back_is_bit_identical_and_touches_nothing_else(
-    algo: str, folder: bool, tmp_path: Path
-) -> None:
-    env = normalised()
-    model: Any = make(algo, env).learn(64)
-    action = RollBack(folder=tmp_path / "kept" if folder else None)
-    action.start(model, 64, fresh=True)
-    kept = capture(model)
-    model.learn(64, reset_num_timesteps=False)
-    obs, network = np.zeros((1, 3), np.float32), model.policy
-    assert not same(kept["modules"]["policy"], capture(model)["modules"]["policy"])
-    assert not same(kept["normaliser"], capture(model)["normaliser"])
-    before = fingerprint(model)
-    assert "step 64" in action.apply(case(model, since=100))
-    assert changed(before, model) == {"state"} and model.policy is network
-    assert same(capture(model), kept)
-    assert same(model.policy.state_dict(), kept["modules"]["policy"])
-    assert set(kept["tensors"]) == ({"log_ent_coef"} if algo == "sac" else set())
-    answer = model.policy.predict(obs, deterministic=True)[0]
-    model.learn(32, reset_num_timesteps=False)
-    assert not np.array_equal(answer, model.policy.predict(obs, deterministic=True)[0])
-    restore(model, kept)
-    np.testing.assert_array_equal(answer, model.policy.predict(obs, deterministic=True)[0])
-
-
-def test_roll_back_takes_the_last_checkpoint_from_before_the_finding_began() -> None:
-    """Raised at snapshot 8, begun at 5; checkpoints after every second snapshot."""
-    seen: dict[int, Any] = {}
-
-    def note(model: Any, finding: Finding) -> None:
-        seen[model.num_timesteps] = capture(model)
-
-    back = RollBack()
-    callback = watch(
-        {"info": Call(note, times=99), "critical": back},
-        Scripted(tuple((n, INFO, 0) for n in range(1, 8))),
-        once(8, ago=3, label="crash"),
-    )
-    captured: list[Any] = []
-    back_apply = back.apply
-    back.apply = lambda c: (back_apply(c), captured.append(capture(c.model)))[0]  # type: ignore
-    make("ppo").learn(160, callback=callback)
-    (event,) = [event for event in callback.history.events if event.action == "roll_back"]
-    assert event.step == 8 * 16 and event.finding == "crash"
-    assert "model of step 64: the trouble began at step 80" in event.text
-    assert same(captured[0], seen[64])
-
-
-def test_other_troubles_that_are_open_count_unless_they_are_older_than_any_checkpoint() -> None:
-    model, back = make("ppo"), RollBack(every=1)
-    for others, expected in (((), 80), ((60,), 50), ((0, 5), 80), ((70, 5), 60)):
-        back.start(model, 10, fresh=True)
-        for step in range(20, 100, 10):
-            back.observe(model, step, [])
-        text = back.apply(replace(case(model, since=90), others=others))
-        assert text.startswith(f"back to the model of step {expected}:")
-
-
-def test_no_checkpoint_is_taken_while_a_trouble_is_open_unless_it_is_chronic() -> None:
-    back = RollBack(every=16, keep=99)
-    lasting = Scripted(tuple((n, WARNING, n - 3) for n in range(3, 40)))
-    make("ppo").learn(16 * 30, callback=watch({"critical": back}, lasting))
-    steps = [step // 16 for step in back.shelf.steps]
-    assert steps == [0, 1, 2, *range(23, 31)]
-
-
-def test_the_window_rolls(tmp_path: Path) -> None:
-    shelf = Shelf(2, tmp_path)
-    for step in (10, 20, 30):
-        shelf.put(step, {"at": step})
-    assert shelf.steps == [20, 30] and len(list(tmp_path.iterdir())) == 2
-    assert shelf.take_before(30) == (20, {"at": 20}) and shelf.steps == [20]
-    with pytest.raises(ValueError, match=r"no checkpoint from before step 20 .* step 20"):
-        shelf.take_before(20)
-
-
-def test_a_state_in_a_file_keeps_every_bit_and_is_no_pickle(tmp_path: Path) -> None:
-    state = {
-        "numbers": {0: {"step": th.tensor(3.0), "half": th.tensor([0.1], dtype=th.bfloat16)}},
-        "nan": th.tensor([float("nan"), -0.0]),
-        "empty": th.empty(0, 3),
-        "groups": [{"lr": 0.1, "betas": (0.9, 0.999), "fused": None, "on": True}],
-        "array": np.arange(3.0),
-        "infinite": float("inf"),
-    }
-    write_state(tmp_path / "a.npz", state)
-    read = read_state(tmp_path / "a.npz")
-    assert read["nan"].view(th.int32).tolist() == state["nan"].view(th.int32).tolist()  # type: ignore
-    assert read["empty"].shape == (0, 3)
-    del read["nan"], state["nan"]
-    assert same(read, state) and isinstance(read["groups"][0]["betas"], tuple)
-    with pytest.raises(ValueError, match="cannot hold"):
-        write_state(tmp_path / "b.npz", {"odd": object()})
-    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
-
-
 class Outliers(gym.RewardWrapper):
     """Every reward is 1,000."""
 
@@ -608,25 +415,6 @@ def test_an_action_that_fails_is_told_and_training_goes_on() -> None:
     assert [event.failed for event in callback.history.events] == [True, False]
 
 
-def test_a_roll_back_without_a_checkpoint_from_before_fails_and_changes_nothing() -> None:
-    back = RollBack()
-    model = make("ppo")
-    back.start(model, 50, fresh=True)
-    before = fingerprint(model)
-    with pytest.raises(ValueError, match="no checkpoint from before step 50"):
-        back.apply(case(model, since=50))
-    assert changed(before, model) == set()
-
-
-def test_a_full_disk_for_checkpoints_is_told_once(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    callback = watch({"critical": RollBack(folder=tmp_path / "file")}, once(99))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        make("ppo").learn(160, callback=callback)
-    assert len([w for w in caught if "roll_back cannot prepare" in str(w.message)]) == 1
-
-
 def test_events_are_recorded_read_back_and_change_no_judgement(tmp_path: Path) -> None:
     callback = DiagnosticsCallback(
         log_dir=tmp_path, every=16, canary_freq=0, verbose=0, actions={"info": ["roll_back"]}
@@ -676,7 +464,7 @@ def test_actions_that_are_not_called_for_leave_training_bit_identical(algo: str)
     }
     plain = make(algo, normalised()).learn(112)
     watched = make(algo, normalised()).learn(112, callback=watch(everything, once(2, INFO)))
-    assert same(capture(plain), capture(watched))
+    assert same(learnt(plain), learnt(watched))
     assert same(watched.get_vec_normalize_env().returns, plain.get_vec_normalize_env().returns)  # type: ignore[union-attr]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sb3_ac_ext.checkpoints.writer import Writer
 from sb3_ac_ext.monitoring.detectors.base import require
 from sb3_ac_ext.monitoring.records import Finding
 
@@ -23,6 +24,7 @@ class Case:
     :param since: the first step at which the symptom was there
     :param folder: where files go unless the action was told
     :param others: the first steps of other troubles that are open
+    :param within_step: in the middle of a rollout, before the newest step is stored
     :param stop: set by an action that ends training
     """
 
@@ -32,6 +34,7 @@ class Case:
     since: int
     folder: Path
     others: tuple[int, ...] = ()
+    within_step: bool = False
     stop: bool = False
 
 
@@ -48,6 +51,8 @@ class Action(ABC):
 
     name: ClassVar[str]
     remedy: ClassVar[bool] = True
+    bundles: Writer | None = None
+    """Keeps the bundles of the run, where it has any; set before training begins."""
 
     def __init__(self, times: int = 1) -> None:
         whole = isinstance(times, int) and not isinstance(times, bool)
@@ -99,6 +104,17 @@ class Action(ABC):
 
         :return: what was done, in words
         """
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint of the run holds of this action."""
+        return {"count": dict(self._count), "last": dict(self._last), "treated": self._treated}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """
+        :param state: from :meth:`get_state`
+        """
+        self._count, self._last = Counter(state["count"]), dict(state["last"])
+        self._treated = state["treated"]
 
     def end(self) -> None:  # noqa: B027
         """Training ended; called again without harm."""

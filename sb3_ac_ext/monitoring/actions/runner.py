@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sb3_ac_ext.checkpoints.writer import Writer
 from sb3_ac_ext.monitoring.actions.base import Action, Case
 from sb3_ac_ext.monitoring.actions.rules import Rule, parse_actions
 from sb3_ac_ext.monitoring.history import History
@@ -51,22 +52,46 @@ class Actions:
         self._warned = False
         self.stopped = False
 
-    def start(self, model: Any, step: int, fresh: bool) -> None:
+    def start(self, model: Any, step: int, fresh: bool, bundles: Writer | None = None) -> None:
         """Training begins.
 
         :param fresh: whether a new history begins, too
+        :param bundles: keeps those of the run
         """
         self.stopped = False
         if fresh:
             self._step = -1
             self._troubles.clear()
         for action in self._actions:
+            action.bundles = bundles
             self._guarded(action, partial(action.start, model, step, fresh))
 
-    def act(self, model: Any, history: History, watch: Watch) -> Iterator[Event]:
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint of the run holds of its actions."""
+        troubles = [
+            [key, known.since, known.seen, known.snapshots] for key, known in self._troubles.items()
+        ]
+        return {"troubles": troubles, "actions": [action.get_state() for action in self._actions]}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """
+        :param state: from :meth:`get_state`
+        """
+        self._troubles = {tuple(key): _Trouble(*rest) for key, *rest in state["troubles"]}
+        for action, content in zip(self._actions, state["actions"], strict=False):
+            action.set_state(content)
+
+    def continue_from(self, step: int) -> None:
+        """What was found up to this step was answered before the run was interrupted."""
+        self._step = step
+
+    def act(
+        self, model: Any, history: History, watch: Watch, within_step: bool = False
+    ) -> Iterator[Event]:
         """Do what is due since the newest snapshot was judged; nothing when called again.
 
         :param model: an SB3 algorithm, between two updates
+        :param within_step: in the middle of a rollout, before the newest step is stored
         """
         if history.step == self._step or not len(history):
             return
@@ -79,7 +104,7 @@ class Actions:
         verdict = watch.verdict(history)
         for rule in self._rules:
             for finding in watch.current:
-                yield from self._answer(rule, finding, verdict, model)
+                yield from self._answer(rule, finding, verdict, model, within_step)
 
     def end(self) -> None:
         """Training ended; called again without harm."""
@@ -105,13 +130,13 @@ class Actions:
         return acute
 
     def _answer(
-        self, rule: Rule, finding: Finding, verdict: Verdict, model: Any
+        self, rule: Rule, finding: Finding, verdict: Verdict, model: Any, within_step: bool
     ) -> Iterator[Event]:
         # asked before any of them acts: they belong together
         due = [a for a in rule.actions if a.due(finding)] if rule.matches(finding, verdict) else []
         for action in due:
             since, *others = self._began(finding)
-            case = Case(model, finding, self._step, since, self._folder, tuple(others))
+            case = Case(model, finding, self._step, since, self._folder, tuple(others), within_step)
             yield self._carried_out(action, case)
             self.stopped = self.stopped or case.stop
 

@@ -1,121 +1,131 @@
-"""The last few checkpoints, in memory or as files that hold numbers and JSON only."""
+"""Checkpoints to go back to: the last few in memory, or bundles in a folder."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch as th
+from sb3_ac_ext.checkpoints.bundle import Bundle, verified
+from sb3_ac_ext.checkpoints.captured import captured
+from sb3_ac_ext.checkpoints.codec import decode
+from sb3_ac_ext.checkpoints.forgetting import Rows
+from sb3_ac_ext.checkpoints.learnt import capture_learnt
+from sb3_ac_ext.checkpoints.rows import RowCounter
+from sb3_ac_ext.checkpoints.settings import hyperparameters
+from sb3_ac_ext.checkpoints.state import State
+from sb3_ac_ext.checkpoints.writer import Writer
 
-from sb3_ac_ext.monitoring.actions.state import State
 
-_SKELETON = "skeleton"
+@dataclass(frozen=True)
+class Point:
+    """One checkpoint.
+
+    :param step: environment steps at which it was taken
+    :param read: gives its state, and what reads the rows of a replay buffer where it has them
+    :param name: of its bundle, if it is one
+    """
+
+    step: int
+    read: Callable[[], tuple[State, Rows | None]]
+    name: str | None = None
 
 
-class Shelf:
-    """Keeps the newest ``keep`` checkpoints in order of steps.
+class MemoryShelf:
+    """Keeps the newest few in memory.
 
     :param keep: how many
-    :param folder: where each becomes ``rollback_STEP_steps.npz``, or ``None`` for memory
     """
 
-    def __init__(self, keep: int, folder: Path | None = None) -> None:
+    def __init__(self, keep: int) -> None:
         self._keep = keep
-        self._folder = folder
-        self._kept: list[tuple[int, State | Path]] = []
+        self._points: list[Point] = []
 
-    @property
-    def steps(self) -> list[int]:
-        return [step for step, _ in self._kept]
+    def begin(self, model: Any, step: int) -> None:
+        """Training begins, or goes on: what lies beyond is of another run."""
+        self._points = [point for point in self._points if point.step <= step]
 
-    def put(self, step: int, state: State) -> None:
-        """:raises OSError: when it cannot be written"""
-        content: State | Path = state
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            content = self._folder / f"rollback_{step}_steps.npz"
-            write_state(content, state)
-        self._kept.append((step, content))
-        while len(self._kept) > self._keep:
-            self._discard(0)
+    def put(self, model: Any, step: int) -> None:
+        """Take one now, between two updates."""
+        state = capture_learnt(model)
+        kept = [point for point in self._points if point.step != step]
+        self._points = [*kept, Point(step, lambda: (state, None))][-self._keep :]
 
-    def take_before(self, step: int) -> tuple[int, State]:
-        """The newest checkpoint from before a step; those after it are dropped.
-
-        :raises ValueError: when there is none
-        """
-        if not any(kept < step for kept in self.steps):
-            oldest = f"the oldest is of step {self.steps[0]:,}" if self._kept else "there is none"
-            raise ValueError(f"no checkpoint from before step {step:,} is kept: {oldest}")
-        while self._kept[-1][0] >= step:
-            self._discard(-1)
-        found, content = self._kept[-1]
-        return found, read_state(content) if isinstance(content, Path) else content
+    def points(self) -> list[Point]:
+        """From the newest on."""
+        return self._points[::-1]
 
     def clear(self) -> None:
-        while self._kept:
-            self._discard(-1)
+        """Another run begins."""
+        self._points = []
 
-    def _discard(self, index: int) -> None:
-        content = self._kept.pop(index)[1]
-        if isinstance(content, Path):
-            content.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Training ended."""
 
 
-def write_state(path: Path, state: State) -> None:
-    """Tensors as bytes, everything else as JSON; the file appears complete or not at all.
+class BundleShelf:
+    """Keeps the newest few as bundles, which hold the rows of a replay buffer, too.
 
-    :raises ValueError: for something that is neither
+    :param keep: how many
+    :param folder: made when missing
     """
-    arrays: dict[str, Any] = {}
-    skeleton = json.dumps(_encode(state, arrays))
-    arrays[_SKELETON] = np.frombuffer(skeleton.encode(), dtype=np.uint8)
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as stream:
-        np.savez(stream, **arrays)
-    partial.replace(path)
+
+    def __init__(self, keep: int, folder: Path) -> None:
+        self._writer = Writer(folder, keep, 0)
+        self._rows: RowCounter | None = None
+        self._settings: dict[str, Any] = {}
+
+    def begin(self, model: Any, step: int) -> None:
+        """As :meth:`MemoryShelf.begin`."""
+        self._writer.begin(step)
+        buffer = getattr(model, "replay_buffer", None)
+        self._rows = None if buffer is None else RowCounter(buffer)
+        self._settings = hyperparameters(model)
+
+    def put(self, model: Any, step: int) -> None:
+        """As :meth:`MemoryShelf.put`; it is written meanwhile.
+
+        :raises OSError: when the one before could not be written
+        """
+        try:
+            self._writer.result()
+            self._writer.submit(captured(model, (), self._settings, self._rows))
+        except BaseException:
+            if self._rows is not None:
+                self._rows.forget()
+            self._writer.start_from(None)
+            raise
+
+    def points(self) -> list[Point]:
+        """From the newest on."""
+        return bundle_points(self._writer)
+
+    def clear(self) -> None:
+        """As :meth:`MemoryShelf.clear`; what is in the folder stays until it is replaced."""
+        self._writer.begin(-1)
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._writer.close()
 
 
-def read_state(path: Path) -> State:
-    with np.load(path, allow_pickle=False) as arrays:
-        state: State = _decode(json.loads(arrays[_SKELETON].tobytes()), arrays)
-    return state
+Shelf = MemoryShelf | BundleShelf
 
 
-def _encode(value: Any, arrays: dict[str, Any]) -> Any:
-    if isinstance(value, th.Tensor):
-        name = f"tensor_{len(arrays)}"
-        arrays[name] = value.contiguous().reshape(-1).view(th.uint8).numpy()
-        dtype = str(value.dtype).removeprefix("torch.")
-        return {"tensor": name, "dtype": dtype, "shape": list(value.shape)}
-    if isinstance(value, np.ndarray | np.generic):
-        name = f"array_{len(arrays)}"
-        arrays[name] = np.asarray(value)
-        return {"array": name}
-    if isinstance(value, dict):  # optimizers number their parameters, and JSON's keys are strings
-        return {"dict": [[key, _encode(part, arrays)] for key, part in value.items()]}
-    if isinstance(value, list | tuple):
-        kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [_encode(part, arrays) for part in value]}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise ValueError(f"a checkpoint in a folder cannot hold {value!r}: keep it in memory")
+def bundle_points(writer: Writer) -> list[Point]:
+    """
+    :param writer: of the bundles of a run
+    :return: the good ones, from the newest on
+    """
+    return [_point(bundle) for bundle in writer.good()]
 
 
-def _decode(value: Any, arrays: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if "tensor" in value:
-        tensor = th.empty(value["shape"], dtype=getattr(th, value["dtype"]))
-        if tensor.numel():  # one without elements has no bytes to view
-            tensor.view(-1).view(th.uint8).copy_(th.from_numpy(arrays[value["tensor"]]))
-        return tensor
-    if "array" in value:
-        return arrays[value["array"]]
-    if "dict" in value:
-        return {key: _decode(part, arrays) for key, part in value["dict"]}
-    kind = "tuple" if "tuple" in value else "list"
-    parts = [_decode(part, arrays) for part in value[kind]]
-    return tuple(parts) if kind == "tuple" else parts
+def _point(bundle: Bundle) -> Point:
+    def read() -> tuple[State, Rows | None]:
+        """:raises ValueError: if it is damaged"""
+        complete = verified(bundle.path)
+        tree, arrays = complete.state()
+        return decode(tree, arrays), complete.rows
+
+    return Point(bundle.steps, read, bundle.path.name)

@@ -97,7 +97,9 @@ class Forgetting:
         self._buffer, self._nodes, self._rows = buffer, nodes, rows
         pos = int(nodes["pos"]["value"])
         held = size if nodes["full"]["value"] else pos
-        left = min(held, max(0, buffer.size() - added))
+        # of a full buffer that saves memory, the oldest row has lost its observation
+        there = buffer.size() - int(bool(added) and buffer.full and saves_memory(buffer))
+        left = min(held, max(0, there - added))
         end = buffer.pos - added  # slot of the first row that goes
         self._slots = np.arange(end - left, end) % size
         self.lost = held - left

@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 import sb3_ac_ext as ours
 from sb3_ac_ext.checkpoints.bundle import bundles, read_manifest, verified
 from sb3_ac_ext.checkpoints.callback import BundleCallback
+from sb3_ac_ext.checkpoints.resume import resume
 from sb3_ac_ext.checkpoints.rows import columns
 from sb3_ac_ext.monitoring.actions import Call, RollBack, ScaleLearningRate
 from sb3_ac_ext.monitoring.history import read_history
@@ -582,6 +583,24 @@ def test_what_was_done_is_known_to_a_run_that_is_taken_up_again() -> None:
     with pytest.raises(ValueError, match="would loop"):
         other.apply(case(model))
     assert other._rows is not None and other._rows.at(50) == 50
+
+
+@pytest.mark.parametrize("algo", ["ppo", "sac"])
+def test_a_bundle_knows_that_the_run_went_back(algo: str, tmp_path: Path) -> None:
+    back, again = RollBack(), RollBack()
+    monitor, states, _ = bundled(algo, tmp_path, back)
+    (to, at) = back._went[0]
+    after = min(step for step in states if step > at)
+    callback = watch({"critical": again}, once(99))
+    callback.continue_from(monitor.history)
+    keeper = BundleCallback(tmp_path / "bundles", every=1000)
+    model = resume(tmp_path / "bundles" / f"bundle-{after}", make(algo, normalised()), keeper)
+    model.learn(16, callback=[callback, keeper], reset_num_timesteps=False)
+    assert again._went == [(to, at)] and again._treated == at
+    assert not any(to < point.step <= at for point in again.points())
+    assert (again._rows is None) == (algo == "ppo")
+    if again._rows is not None:
+        assert again._rows.at(model.num_timesteps) == model.replay_buffer.pos  # type: ignore[attr-defined]
 
 
 def test_an_answer_is_not_given_twice_by_a_run_that_is_taken_up_again() -> None:

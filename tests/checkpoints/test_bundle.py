@@ -213,14 +213,13 @@ def test_any_flipped_byte_or_cut_is_noticed(sound: Path, tmp_path: Path, data: A
         file.write_bytes(content)
     else:
         file.write_bytes(content[:at])
-    before = module.read_arrays(sound / "arrays.npz")
     try:
         found = read(path)
     except ValueError as error:
         assert "\n" not in str(error)
     else:  # white space of the manifest, whose meaning is the same
         assert file.name == "manifest.json"
-        assert found["x"].tolist() == before["a0"].tolist()
+        assert found["x"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_missing_file_of_arrays(tmp_path: Path) -> None:

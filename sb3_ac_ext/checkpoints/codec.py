@@ -18,12 +18,15 @@ class CannotEncode(ValueError):
     """A value has no exact form without pickle."""
 
 
+_ATOMS = (type(None), bool, int, float, str, bytes)  # and nothing that is made from them
+
+
 def copied(value: Any) -> Any:
     """A copy that shares no memory with the value, which may go on changing.
 
     :raises CannotEncode: for what :func:`encode` does not take
     """
-    if value is None or isinstance(value, bool | int | float | str | bytes | np.generic):
+    if type(value) in _ATOMS or isinstance(value, np.generic):
         return value
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return np.array(value)
@@ -45,9 +48,7 @@ def encode(value: Any, arrays: Arrays) -> Any:
     :return: what ``json.dumps`` takes, and :func:`decode` turns into an equal value
     :raises CannotEncode: for anything else
     """
-    if value is None or isinstance(value, bool | str):
-        return value
-    if type(value) is int:
+    if type(value) in (type(None), bool, int, str):
         return value
     if type(value) is float:
         return value if math.isfinite(value) else {"float": repr(value)}

@@ -13,6 +13,7 @@ import threading
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,8 +49,11 @@ _SKIPPED_NAMES = frozenset(
         *("locals", "globals", "parent", "t_start", "start_time"),
     )
 )
-_CONTAINERS = (list, tuple, deque)
+_SEQUENCES = (list, tuple, deque)
 _MAPPINGS = (dict, OrderedDict, defaultdict)
+# subclasses of these hold more than their attributes, or do something else with what they hold
+_BUILTIN = (int, float, str, bytes, dict, list, tuple, set, frozenset, deque)
+_CLASS = "__class__"
 
 
 class Special(Protocol):
@@ -72,13 +76,15 @@ class Capture:
     def __init__(self, specials: Mapping[str, Special], text: bool = True) -> None:
         self._specials = specials
         self._text = text
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int, tuple[Any, str | None]] = {}
         self.opaque: list[str] = []
         """Where something is whose state cannot be read, and its class."""
+        self.lost: list[str] = []
+        """Environments that cannot be gone on with exactly, and why."""
 
     def leave_out(self, value: Any) -> None:
         """Whoever holds this object holds no state of it."""
-        self._seen[id(value)] = value
+        self._seen[id(value)] = (value, None)
 
     def node(self, value: Any, path: str) -> Node:
         """
@@ -92,9 +98,14 @@ class Capture:
             pass
         if isinstance(value, _SKIPPED):
             return {"skipped": None}
+        if isinstance(value, Enum):
+            return {"enum": value.name}
         if id(value) in self._seen:
-            return {"known": None}
-        self._seen[id(value)] = value
+            return {"known": self._seen[id(value)][1]}
+        self._seen[id(value)] = (value, path)
+        return self._new(value, path)
+
+    def _new(self, value: Any, path: str) -> Node:
         if isinstance(value, GENERATORS):
             return {"generator": generator_state(value)}
         for name, special in self._specials.items():
@@ -104,37 +115,39 @@ class Capture:
             return {
                 "mapping": [[copied(k), self.node(v, f"{path}[{k!r}]")] for k, v in value.items()]
             }
-        if isinstance(value, _CONTAINERS):
+        if type(value) in _SEQUENCES or hasattr(value, "_fields"):
             return {"items": [self.node(part, f"{path}[{i}]") for i, part in enumerate(value)]}
-        return self._object(value, path)
+        if isinstance(value, _BUILTIN) or not hasattr(value, "__dict__"):
+            self.opaque.append(f"{path} ({type(value).__name__})")
+            return {"skipped": None}
+        return {"object": self.attributes(value, path)}
 
     def attributes(self, value: Any, path: str, without: frozenset[str] = frozenset()) -> Node:
-        """The state of what an object's attributes hold.
+        """The class of an object, and the state of what its attributes hold.
 
         :param without: names that are left out
         """
         out = _SKIPPED_NAMES | without
-        return {
+        nodes = {
             name: self.node(part, f"{path}.{name}")
             for name, part in list(vars(value).items())
             if name not in out and (self._text or not isinstance(part, str))
         }
-
-    def _object(self, value: Any, path: str) -> Node:
-        if not hasattr(value, "__dict__"):
-            self.opaque.append(f"{path} ({type(value).__name__})")
-            return {"skipped": None}
-        return {"object": self.attributes(value, path)}
+        return {_CLASS: {"class": type(value).__qualname__}, **nodes}
 
 
 class Restore:
     """
     :param specials: as they were when the state was read
+    :param text: whether attributes that are text are put back
     """
 
-    def __init__(self, specials: Mapping[str, Special]) -> None:
+    def __init__(self, specials: Mapping[str, Special], text: bool = True) -> None:
         self._specials = specials
+        self._text = text
         self._written: dict[int, Any] = {}
+        self._entered: dict[int, Any] = {}
+        self._at: dict[str, Any] = {}
         self.misfits: list[str] = []
         """Where the present object has no place for what was there."""
 
@@ -147,20 +160,38 @@ class Restore:
         ((kind, content),) = node.items()
         if kind == "value":
             return self._value(content, current)
-        if kind in ("skipped", "known"):
+        if kind == "skipped":
             return current
+        if kind == "known":  # the object that was met there first
+            return self._at.get(content, current)
+        if kind == "enum":
+            return self._enum(content, current, path)
+        if id(current) in self._entered and not isinstance(current, tuple | types.NoneType):
+            self.misfits.append(path)  # one object, where there were two
+            return current
+        self._entered[id(current)] = current
+        self._at[path] = found = self._entry(kind, content, current, path)
+        return found
+
+    def _entry(self, kind: str, content: Any, current: Any, path: str) -> Any:
         if kind == "generator":
             return set_generator(content, current)
         if kind == "items":
             return self._items(content, current, path)
         if kind == "mapping":
             return self._mapping(content, current, path)
-        if current is None or not (kind == "object" or self._specials[kind].handles(current)):
-            self.misfits.append(path)
-        elif kind == "object":
+        if kind == "object":
             self.attributes(content, current, path)
-        else:
+        elif self._specials[kind].handles(current):
             self._specials[kind].restore(content, current, self, path)
+        else:
+            self.misfits.append(path)
+        return current
+
+    def _enum(self, name: str, current: Any, path: str) -> Any:
+        if isinstance(current, Enum) and name in type(current).__members__:
+            return type(current)[name]
+        self.misfits.append(path)
         return current
 
     def attributes(self, nodes: Node, value: Any, path: str) -> None:
@@ -169,11 +200,14 @@ class Restore:
         :param nodes: from :meth:`Capture.attributes`
         """
         own = getattr(value, "__dict__", None)
-        if not isinstance(own, dict):
+        named = nodes.get(_CLASS, {}).get("class", type(value).__qualname__)
+        if not isinstance(own, dict) or type(value).__qualname__ != named:
             self.misfits.append(path)
             return
         for name, node in nodes.items():
-            if name not in own and next(iter(node)) in ("skipped", "known"):
+            ((kind, content),) = node.items()
+            text = kind == "value" and isinstance(content, str) and not self._text
+            if kind == "class" or text or (name not in own and kind in ("skipped", "known")):
                 continue
             own[name] = self.put(node, own.get(name), f"{path}.{name}")
 
@@ -181,10 +215,10 @@ class Restore:
         """In place where the same memory may be known under other names, such as a view of it."""
         fits = type(new) is type(current) or isinstance(new, th.Tensor)
         if not (fits and isinstance(new, np.ndarray | th.Tensor)):
-            return _like(copied(new), current)
+            return _like(_beside(copied(new), current), current)
         fits = isinstance(current, type(new)) and new.shape == current.shape
         if not fits or new.dtype != current.dtype or id(current) in self._written:
-            return copied(new)
+            return _beside(copied(new), current)
         self._written[id(current)] = current
         if isinstance(new, th.Tensor):
             with th.no_grad():
@@ -196,7 +230,7 @@ class Restore:
         return current
 
     def _items(self, nodes: list[Node], current: Any, path: str) -> Any:
-        if not isinstance(current, _CONTAINERS) or len(current) != len(nodes):
+        if not isinstance(current, _SEQUENCES) or len(current) != len(nodes):
             self.misfits.append(path)
             return current
         parts = [
@@ -212,12 +246,24 @@ class Restore:
         if not isinstance(current, _MAPPINGS):
             self.misfits.append(path)
             return current
+        for key in set(current) - {key for key, _ in pairs}:
+            del current[key]
         for key, node in pairs:
             if key in current or next(iter(node)) in ("value", "generator"):
                 current[key] = self.put(node, current.get(key), f"{path}[{key!r}]")
             else:
                 self.misfits.append(f"{path}[{key!r}]")
         return current
+
+
+def _beside(new: Any, current: Any) -> Any:
+    """Tensors on the device of those that are there now, in tuples and lists, too."""
+    if isinstance(new, th.Tensor) and isinstance(current, th.Tensor):
+        return new.to(current.device)
+    sequences = isinstance(new, list | tuple) and isinstance(current, list | tuple)
+    if sequences and len(new) == len(current):
+        return type(new)(_beside(*pair) for pair in zip(new, current, strict=True))
+    return new
 
 
 def _like(new: Any, current: Any) -> Any:

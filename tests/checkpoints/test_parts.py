@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
+from enum import Enum, IntEnum
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,9 @@ def test_nan_comes_back() -> None:
     assert math.isnan(decode(encode(math.nan, {}), {}))
 
 
-@pytest.mark.parametrize("value", [object(), lambda: 0, np.array([{}], dtype=object), 1j])
+@pytest.mark.parametrize(
+    "value", [object(), lambda: 0, np.array([{}], dtype=object), 1j, IntEnum("Kind", "A").A]
+)
 def test_what_needs_pickle_is_refused(value: Any) -> None:
     with pytest.raises(CannotEncode):
         encode(value, {})
@@ -135,6 +138,77 @@ def test_objects_are_written_into_in_place() -> None:
     assert (first.number, new.parts[1].number, new.named["x"].number, new.none) == (1, 2, 3, 5)
     assert first.function is function and isinstance(first.ordered, OrderedDict)
     assert new.path == "folder-10.0"
+
+
+class Phase(Enum):
+    A = "a"
+    B = "b"
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class _Rooms:
+    def __init__(self, at: int) -> None:
+        self.rooms = [_Part(1.0), _Part(2.0), _Part(3.0)]
+        self.here = self.rooms[at]
+        self.phase, self.level = Phase.A, Level.LOW
+
+
+def _carried(old: Any, new: Any) -> tuple[Capture, Restore]:
+    capture, restore = Capture({}), Restore({})
+    tree = json.loads(json.dumps(encode(capture.node(old, "x"), arrays := {})))
+    restore.put(decode(tree, arrays), new, "x")
+    return capture, restore
+
+
+def test_references_and_enumerations_change() -> None:
+    old, new = _Rooms(2), _Rooms(0)
+    old.phase, old.level = Phase.B, Level.HIGH
+    capture, restore = _carried(old, new)
+    assert not capture.opaque and not restore.misfits
+    assert new.here is new.rooms[2] and [room.number for room in new.rooms] == [1.0, 2.0, 3.0]
+    assert new.phase is Phase.B and new.level is Level.HIGH
+    assert Phase.A.value == "a" and Level.LOW == 1
+
+
+def test_a_reference_that_was_met_first_is_noticed() -> None:
+    """Nothing says which of the objects it is, and none is to take the state of two."""
+
+    class First(_Rooms):
+        def __init__(self, at: int) -> None:
+            self.here = None
+            super().__init__(at)
+
+    _, restore = _carried(First(2), First(0))
+    assert restore.misfits
+
+
+def test_another_class_in_the_same_place_is_noticed() -> None:
+    old, new = _Whole(1.0), _Whole(2.0)
+    old.parts[1] = _Rooms(0)  # type: ignore[call-overload]
+    before = dict(vars(new.parts[1]))
+    _, restore = _carried(old, new)
+    assert restore.misfits == ["x.parts[1]"]
+    assert vars(new.parts[1]) == before
+
+
+@pytest.mark.parametrize("value", [Counter("aab"), type("Number", (int,), {})(3)])
+def test_what_is_more_than_its_attributes_cannot_be_read(value: Any) -> None:
+    whole = _Whole(1.0)
+    whole.none = value
+    capture = Capture({})
+    capture.node(whole, "x")
+    assert capture.opaque == [f"x.none ({type(value).__name__})"]
+
+
+def test_keys_that_were_not_there_go() -> None:
+    old, new = _Whole(1.0), _Whole(2.0)
+    new.named["y"] = _Part(0.0)
+    _, restore = _carried(old, new)
+    assert list(new.named) == ["x"] and not restore.misfits
 
 
 def test_what_has_no_place_is_told() -> None:

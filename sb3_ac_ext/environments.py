@@ -214,8 +214,10 @@ class _Maker:
 
     def __call__(self, **kwargs: Any) -> gym.Env[Any, Any]:
         if multiprocessing.parent_process() is not None:
-            # Ctrl-C reaches all processes; the parent decides when its workers end
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # Ctrl-C, and a scheduler's SIGTERM, reach all processes; the parent decides when its
+            # workers end, which they do with its pipe
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
         return self.spec.make(**kwargs)
 
 

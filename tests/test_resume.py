@@ -239,7 +239,8 @@ COMMAND = [
 def begun(tmp_path: Path, *flags: str) -> tuple[subprocess.Popen[str], Path]:
     """A run in a process of its own that has written a bundle."""
     command = [*COMMAND[:4], *flags, *COMMAND[4:], "-f", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, **pipes, text=True, start_new_session=True)
     folder = tmp_path / "ppo" / "CartPole-v1_1"
     end = time.monotonic() + 120
     while len(bundles(folder / "bundles")) < 2:
@@ -248,10 +249,12 @@ def begun(tmp_path: Path, *flags: str) -> tuple[subprocess.Popen[str], Path]:
     return process, folder
 
 
-def test_sigterm_ends_with_a_bundle_and_a_code_to_try_again(tmp_path: Path) -> None:
-    process, folder = begun(tmp_path, "-n", "10000000", "--bundle-freq", "500")
+@pytest.mark.parametrize("vec_env", ["dummy", "subproc"])
+def test_sigterm_ends_with_a_bundle_and_a_code_to_try_again(vec_env: str, tmp_path: Path) -> None:
+    flags = ("-n", "10000000", "--bundle-freq", "500", "--vec-env", vec_env)
+    process, folder = begun(tmp_path, *flags)
     start = time.monotonic()
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)  # all of its processes, as schedulers do
     out, err = process.communicate(timeout=60)
     assert process.returncode == 75, err
     assert time.monotonic() - start < 30 and err == ""

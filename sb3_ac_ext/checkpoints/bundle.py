@@ -47,20 +47,32 @@ class Bundle:
 
     def state(self) -> tuple[Any, Arrays]:
         """What :func:`~sb3_ac_ext.checkpoints.codec.decode` takes."""
-        text = (self.path / STATE).read_text(encoding="utf-8")
-        return json.loads(text), read_arrays(self.path / ARRAYS)
+        path = self.path / STATE
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from None
+        return found, read_arrays(self.path / ARRAYS)
 
     def rows(self) -> list[tuple[int, int, Arrays]]:
         """Segments of the replay buffer in order."""
         found = []
         for name in self.row_files():
-            start, stop = map(int, Path(name).stem.split("-")[1:])
-            found.append((start, stop, read_arrays(self.path / name)))
+            found.append((*row_range(name), read_arrays(self.path / name)))
         return found
 
     def row_files(self) -> list[str]:
         names = [name for name in self.manifest["files"] if name.startswith("rows-")]
-        return sorted(names, key=lambda name: int(name.split("-")[1]))
+        return sorted(names, key=row_range)
+
+
+def row_range(name: str) -> tuple[int, int]:
+    """
+    :param name: of a file of rows, ``rows-<start>-<stop>.npz``
+    :return: number of its first row, and the one after its last
+    """
+    start, stop = map(int, Path(name).stem.split("-")[1:])
+    return start, stop
 
 
 @dataclass
@@ -206,9 +218,21 @@ def _check(file: Path, manifest: Any) -> None:
         )
     if manifest.get("sha256") != _digest(manifest):
         raise ValueError(f"{file} is damaged: its SHA-256 is another one")
+    _check_parts(file, manifest)
     for name, entry in manifest["files"].items():
         if not _FILE.fullmatch(name) or name == MANIFEST or not isinstance(entry, dict):
             raise ValueError(f"{file} names {name!r}: a bundle holds .json and .npz files only")
+        if not {"sha256", "bytes"} <= entry.keys():
+            raise ValueError(f"{file} tells neither size nor SHA-256 of {name!r}")
+
+
+def _check_parts(file: Path, manifest: dict[str, Any]) -> None:
+    for name, kind in (("files", dict), ("num_timesteps", int)):
+        if not isinstance(manifest.get(name), kind):
+            raise ValueError(f"{file} has no {name!r}")
+    for name in (STATE, ARRAYS):
+        if name not in manifest["files"]:
+            raise ValueError(f"{file} does not name {name!r}")
 
 
 def verified(path: Path) -> Bundle:
@@ -244,8 +268,12 @@ def read_arrays(path: Path) -> Arrays:
                 raise ValueError("it is compressed, which no bundle is")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"cannot read {path}: {error}") from None
+
+
+# an array may claim any shape
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile)
 
 
 def bundles(folder: Path) -> list[Path]:

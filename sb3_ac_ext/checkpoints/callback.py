@@ -11,7 +11,7 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from sb3_ac_ext.checkpoints.bundle import Bundle
+from sb3_ac_ext.checkpoints.bundle import Bundle, row_range
 from sb3_ac_ext.checkpoints.captured import captured
 from sb3_ac_ext.checkpoints.rows import RowCounter
 from sb3_ac_ext.checkpoints.score import newest_score
@@ -34,7 +34,8 @@ class BundleCallback(BaseCallback):
 
     A bundle is taken between an update and the next rollout, the one moment at which SB3 holds no
     state in local variables. Its copy is taken at once, and written by a thread. It belongs last
-    in the list of callbacks, so that it sees the others after their work.
+    in the list of callbacks, so that it sees the others after their work. On-policy, where SB3
+    logs every few rollouts, bundles wait for the same ones, so that logs go on in their rhythm.
 
     :param folder: where bundles are kept, as ``bundle-<num_timesteps>``
     :param every: least environment steps between two
@@ -88,6 +89,8 @@ class BundleCallback(BaseCallback):
         self._state: State | None = None
         self._settings: dict[str, Any] = {}
         self._rhythm = 1
+        self._ended_at = 0
+        self._inside = False
         self._preempted = False
         self._deadline = math.inf
 
@@ -122,10 +125,11 @@ class BundleCallback(BaseCallback):
     # SB3's events
 
     def _init_callback(self) -> None:
-        # now, for schedules change some of them
-        self._settings = hyperparameters(self.model)
         if self._continued is not None:
             self._settings = self._continued.manifest["summary"]["hyperparameters"]
+        elif not self._settings or self.model.num_timesteps == 0:
+            # now, and not in a later learn(), for schedules change some of them
+            self._settings = hyperparameters(self.model)
 
     def _on_training_start(self) -> None:
         self.ended, self._free_at = None, 0.0
@@ -138,8 +142,7 @@ class BundleCallback(BaseCallback):
             self.writer.start_from(bundle)
             names = bundle.row_files()
             if self._rows is not None and names:
-                self._rows.start_from(int(Path(names[-1]).stem.split("-")[2]), bundle.steps)
-
+                self._rows.start_from(row_range(names[-1])[1], bundle.steps)
         self._rhythm = _rhythm(self.model, self.locals.get("log_interval"))
 
     def _on_rollout_start(self) -> None:
@@ -147,7 +150,8 @@ class BundleCallback(BaseCallback):
             self._go_on(self._state)
         in_step = self.rollouts % self._rhythm == 0
         due = self.num_timesteps - self._last >= self.every and in_step
-        ends = in_step and self._wants_to_end
+        reached = self.stop_at is not None and self.num_timesteps >= self.stop_at
+        ends = self._preempted or (reached and in_step)
         now = time.perf_counter()
         if ends or (due and not self.writer.busy and now >= self._free_at):
             self.take()
@@ -157,23 +161,24 @@ class BundleCallback(BaseCallback):
         if ends:
             self.close()
             self.ended = "preempted" if self._preempted else "paused"
+            self._ended_at = self.num_timesteps
         self.rollouts += 1
+        self._inside = True
 
-    @property
-    def _wants_to_end(self) -> bool:
-        reached = self.stop_at is not None and self.num_timesteps >= self.stop_at
-        return reached or self._preempted
+    def _on_rollout_end(self) -> None:
+        self._inside = False
 
     def _on_step(self) -> bool:
         if self.ended is not None:
-            self.model.num_timesteps = self._last  # this step is taken again by whoever goes on
+            self.model.num_timesteps = self._ended_at  # whoever goes on takes this step again
         elif time.monotonic() > self._deadline:
             self.ended = "preempted"
         return self.ended is None
 
     def _on_training_end(self) -> None:
         vars(self.logger).pop("record", None)
-        if self.ended is None and self.num_timesteps > self._last:
+        # a callback that ends training does so inside a rollout, half of which no one can put back
+        if not self._inside and self.num_timesteps > self._last:
             self.take()
         self.close()
 
@@ -182,7 +187,8 @@ class BundleCallback(BaseCallback):
         self._state = None
         restore_model(self.model, state)
         restore_logger(self.model, state)
-        restore_callbacks(self._others(), state)
+        for name in restore_callbacks(self._others(), state):
+            warnings.warn(f"{name} begins anew: the bundle holds no state for it", stacklevel=2)
         restore_randomness(self.model, state)
         count_on(self.logger, self.rollouts)
 
@@ -198,7 +204,7 @@ class BundleCallback(BaseCallback):
             self.writer.result()  # of the one before
             self.writer.submit(self._capture())
             self._last = self.num_timesteps
-        except (OSError, ValueError, TypeError) as error:
+        except Exception as error:  # whatever an environment or a callback is made of
             self._tell(error)
 
     def _capture(self) -> Captured:
@@ -212,7 +218,7 @@ class BundleCallback(BaseCallback):
         """Wait for what is being written, as after an exception, of which SB3 tells no callback."""
         try:
             self.writer.result()
-        except (OSError, ValueError, TypeError) as error:
+        except Exception as error:
             self._tell(error)
         self.writer.close()
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch as th
 from stable_baselines3.common.callbacks import BaseCallback
 
 from sb3_ac_ext.checkpoints.rows import RowCounter
 from sb3_ac_ext.checkpoints.score import Score
 from sb3_ac_ext.checkpoints.settings import facts
 from sb3_ac_ext.checkpoints.state import capture
-from sb3_ac_ext.checkpoints.workers import inexact
 from sb3_ac_ext.checkpoints.writer import Captured
+from sb3_ac_ext.models import weights_are_finite
 
 
 def captured(
@@ -32,27 +31,14 @@ def captured(
     :return: what a :class:`~sb3_ac_ext.checkpoints.writer.Writer` takes
     """
     state = capture(model, callbacks)
-    reasons = inexact(next(_workers(state["env"]), None))
+    reasons = state.pop("lost")
     described = {
         **facts(model, settings),
         "logger_dir": model.logger.dir,
         "exact": not reasons,
         "reasons": reasons,
         "score": None if score is None else score.value,
-        "good": _finite(model) and Score.nothing_critical(callbacks),
+        "good": weights_are_finite(model) and Score.nothing_critical(callbacks),
     }
     segment = None if rows is None else rows.new(model.num_timesteps)
     return Captured(described, state, segment, -1 if rows is None else rows.oldest)
-
-
-def _workers(node: Any) -> Iterator[Any]:
-    """The workers' states inside the nodes of wrappers."""
-    while isinstance(node, dict):
-        if "vec_env" in node:
-            yield node["vec_env"]
-            return
-        node = node.get("object", {}).get("venv")
-
-
-def _finite(model: Any) -> bool:
-    return all(bool(th.isfinite(weight).all()) for weight in model.policy.parameters())

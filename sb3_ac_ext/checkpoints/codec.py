@@ -18,6 +18,10 @@ class CannotEncode(ValueError):
     """A value has no exact form without pickle."""
 
 
+_DAMAGED = (
+    *(KeyError, TypeError, ValueError, AttributeError, IndexError),
+    *(RuntimeError, MemoryError),  # sizes and depths that no value has
+)
 _ATOMS = (type(None), bool, int, float, str, bytes)  # and nothing that is made from them
 
 
@@ -75,7 +79,7 @@ def decode(data: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
     try:
         ((kind, content),) = data.items()
         return _DECODERS[kind](content, arrays)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"no value is described by {str(data)!r:.120}: {error}") from None
 
 

@@ -57,11 +57,11 @@ def resume(
         raise ValueError("the model has no environment: give it the one of the run")
     _vectorise_noise(model)
     env.reset()
-    reasons = restore_env(model, state)
     restore_model(model, state)
     buffer = getattr(model, "replay_buffer", None)
     if buffer is not None:
         put_rows(buffer, bundle.rows())
+    reasons = restore_env(model, state)  # last: it cuts files, which a misfit must not
     if reasons:
         warnings.warn(
             f"{bundle.path} cannot be continued exactly, the environment is reset: {reasons[0]}",

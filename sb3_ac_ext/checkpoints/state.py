@@ -11,12 +11,11 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
 from sb3_ac_ext.checkpoints.codec import copied
 from sb3_ac_ext.checkpoints.graph import Capture, Restore, Special
-from sb3_ac_ext.checkpoints.specials import SPECIALS
-from sb3_ac_ext.checkpoints.workers import Workers
+from sb3_ac_ext.checkpoints.workers import OUTSIDE, Workers
 from sb3_ac_ext.flight.randomness import RandomState
 
 State = dict[str, Any]
-_ALL: dict[str, Special] = {"vec_env": Workers(), **SPECIALS}
+_ALL: dict[str, Special] = {"vec_env": Workers(), **OUTSIDE}
 # what belongs to this process, and what learn() sets
 _NOT_MODEL = frozenset(
     (
@@ -44,20 +43,23 @@ def capture(model: Any, callbacks: Sequence[BaseCallback] = ()) -> State:
     """
     :param model: an SB3 algorithm between two rollouts
     :param callbacks: of its ``learn()``
-    :return: plain and independent of the model; the rows of a replay buffer are not part of it
+    :return: plain and independent of the model; the rows of a replay buffer are not part of it.
+        ``lost`` tells why environments cannot be gone on with exactly
     """
     reader = Capture({"callback": CallbackState(), **_ALL}, text=False)
-    env = model.get_env()
     reader.leave_out(model)
-    return {
+    env = reader.node(model.get_env(), "env")
+    unread = [f"{where} cannot be read" for where in reader.opaque]
+    state = {
         "randomness": _randomness(model.device),
-        "env": None if env is None else reader.node(env, "env"),
+        "env": env,
         "model": reader.attributes(model, "model", _NOT_MODEL | _helpers(model)),
         "logger": reader.node(getattr(model, "_logger", None), "logger"),
         "callbacks": [
             [_kind(callback), reader.node(callback, _kind(callback))] for callback in callbacks
         ],
     }
+    return {**state, "lost": [*unread, *reader.lost]}
 
 
 def _helpers(model: Any) -> frozenset[str]:
@@ -87,7 +89,7 @@ def restore_model(model: Any, state: State) -> None:
 
     :raises ValueError: if it is of another make
     """
-    restore = Restore(_ALL)
+    restore = Restore(_ALL, text=False)
     restore.attributes(state["model"], model, "model")
     if restore.misfits:
         raise ValueError(f"the bundle does not fit the model: {', '.join(restore.misfits)}")
@@ -100,20 +102,21 @@ def restore_logger(model: Any, state: State) -> None:
 
 def restore_callbacks(callbacks: Sequence[BaseCallback], state: State) -> list[str]:
     """
-    :return: callbacks whose state is not known
+    :return: what of which callbacks is not as it was
     """
     saved = list(state["callbacks"])
-    unknown = []
+    unlike = []
     for callback in callbacks:
         kind = _kind(callback)
         found = next((pair for pair in saved if pair[0] == kind), None)
         if found is None:
-            unknown.append(kind)
+            unlike.append(kind)
             continue
         saved.remove(found)
-        restore = Restore({"callback": CallbackState(), **_ALL})
+        restore = Restore({"callback": CallbackState(), **_ALL}, text=False)
         restore.put(found[1], callback, kind)
-    return unknown
+        unlike += restore.misfits
+    return unlike
 
 
 def restore_randomness(model: Any, state: State) -> None:

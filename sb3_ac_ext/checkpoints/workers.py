@@ -58,6 +58,8 @@ class WrittenRows:
 
 
 _INSIDE: dict[str, Special] = {"own": OwnState(), "written": WrittenRows(), **SPECIALS}
+OUTSIDE: dict[str, Special] = {"written": WrittenRows(), **SPECIALS}
+"""For vectorised environments, which do not hold their workers' states themselves."""
 
 
 def worker_state(env: gym.Env[Any, Any]) -> State:
@@ -92,6 +94,7 @@ def set_worker_state(env: gym.Env[Any, Any], state: State) -> str | None:
         return _put(env, state["tree"])
     episode = state["episode"]
     if episode is None:
+        _put(env, state["tree"])
         return (
             f"{state['opaque'][0]} cannot be read: wrap the environment in EpisodeLog, "
             "which replays its episode"
@@ -123,6 +126,7 @@ class Workers:
             states = value.env_method("worker_state")
         else:
             states = None
+        capture.lost += [f"{path}: {reason}" for reason in _lost(states)]
         return {
             "workers": states,
             "rest": capture.attributes(value, path, _OUTSIDE),
@@ -152,17 +156,17 @@ class Workers:
         ]
 
 
-_OUTSIDE = frozenset(("envs", "remotes", "work_remotes", "processes", "waiting", "closed"))
+# where the environments are, and what they told in the last step
+_OUTSIDE = frozenset(
+    (
+        *("envs", "remotes", "work_remotes", "processes", "waiting", "closed"),
+        *("buf_infos", "reset_infos"),
+    )
+)
 
 
-def inexact(content: Any) -> list[str]:
-    """Why the state of these workers is not enough to go on exactly.
-
-    :param content: from :class:`Workers`
-    """
-    if content is None:
-        return []
-    states = content["workers"]
+def _lost(states: Any) -> list[str]:
+    """Why these states of workers are not enough to go on exactly."""
     if states is None:
         return ["environments in processes of their own cannot be read"]
     return [

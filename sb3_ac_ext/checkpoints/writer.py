@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sb3_ac_ext.checkpoints.bundle import Bundle, Content, bundles, read_manifest, write_bundle
+from sb3_ac_ext.checkpoints.bundle import (
+    Bundle,
+    Content,
+    bundles,
+    read_manifest,
+    row_range,
+    write_bundle,
+)
 from sb3_ac_ext.checkpoints.codec import encode
 from sb3_ac_ext.checkpoints.rows import Segment
 from sb3_ac_ext.checkpoints.window import Kept, superseded
@@ -131,7 +138,7 @@ def _still_needed(newest: Bundle, captured: Captured) -> dict[Path, dict[str, An
     files: Mapping[str, Any] = newest.manifest["files"]
     found = {}
     for name in newest.row_files():
-        start, stop = map(int, Path(name).stem.split("-")[1:])
+        start, stop = row_range(name)
         if stop > captured.oldest and start < end and stop <= end:
             found[newest.path / name] = files[name]
     return found

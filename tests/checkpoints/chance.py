@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from stable_baselines3.common.vec_env import VecEnv
 
 
 class _Opaque:
@@ -47,3 +48,35 @@ class Offers(Chance):
 
     def set_state(self, state: dict[str, int]) -> None:
         self.hidden.value = state["value"]
+
+
+class Foreign(VecEnv):
+    """A batch of environments inside something that no one can look into."""
+
+    def __init__(self) -> None:
+        super().__init__(2, Chance.observation_space, Chance.action_space)
+        self.simulator = _Opaque()
+
+    def reset(self) -> Any:
+        return np.zeros((2, 2), np.float32)
+
+    def step_async(self, actions: Any) -> None:
+        self.simulator.value += 1
+
+    def step_wait(self) -> Any:
+        return self.reset(), np.zeros(2), np.zeros(2, dtype=bool), [{}, {}]
+
+    def close(self) -> None:
+        pass
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> Any:
+        return [None, None]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        pass
+
+    def env_method(self, method_name: str, *args: Any, **kwargs: Any) -> Any:
+        raise AttributeError(method_name)
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> Any:
+        return [False, False]

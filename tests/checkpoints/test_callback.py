@@ -200,6 +200,84 @@ def test_another_model_is_refused(kept: Path, make: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("make", [ppo, sac])
+def test_training_that_a_callback_ends_inside_a_rollout_leaves_no_bundle_of_it(
+    make: Any, tmp_path: Path
+) -> None:
+    """The environment has taken a step that nobody has seen."""
+
+    class Ends(BaseCallback):
+        def _on_step(self) -> bool:
+            return self.num_timesteps < 77
+
+    model = make(**({"train_freq": 8} if make is sac else {}))
+    model.learn(500, [Ends(), keep(tmp_path, every=10**9)])
+    assert model.num_timesteps in (77, 78) and not bundles(tmp_path)
+
+
+def test_preemption_does_not_wait_for_the_rhythm_of_logs(tmp_path: Path) -> None:
+    callback = keep(tmp_path, every=10**9)
+
+    class Signal(BaseCallback):
+        def _on_step(self) -> bool:
+            if self.num_timesteps == 500:
+                callback.end_soon(60.0)
+            return True
+
+    model = sb3.A2C("MlpPolicy", make_vec_env("CartPole-v1", 1, seed=0), device="cpu")
+    model.learn(10**6, [Signal(), callback])
+    assert steps(tmp_path) == [500] and model.num_timesteps == 500
+
+
+def test_environments_of_an_unknown_kind_are_no_exact_continuation(tmp_path: Path) -> None:
+    from tests.checkpoints.chance import Foreign
+
+    model = sb3.PPO("MlpPolicy", Foreign(), n_steps=16, batch_size=16, n_epochs=1, device="cpu")
+    model.learn(32, keep(tmp_path))
+    manifest = newest_complete(tmp_path)[0].manifest
+    assert manifest["exact"] is False
+    assert manifest["reasons"] == ["env.simulator (_Opaque) cannot be read"]
+
+
+def test_an_evaluation_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    from tests.checkpoints.chance import Chance
+
+    evaluation = EvalCallback(make_vec_env(Chance, 1), eval_freq=10**9)
+    ppo().learn(64, [evaluation, keep(tmp_path)])
+    manifest = newest_complete(tmp_path)[0].manifest
+    assert manifest["exact"] is False
+    (reason,) = manifest["reasons"]
+    assert "EvalCallback.eval_env: worker 0: " in reason and "cannot be read" in reason
+
+
+def test_a_callback_without_state_in_the_bundle_is_named(kept: Path) -> None:
+    model, callback = ppo(), BundleCallback(kept)
+    resume(kept, model, [Slow(), callback])
+    with pytest.warns(UserWarning, match=r"Slow begins anew: the bundle holds no state for it"):
+        model.learn(32, [Slow(), callback], reset_num_timesteps=False)
+
+
+def test_errors_of_an_environment_end_no_training(tmp_path: Path) -> None:
+    from tests.checkpoints.chance import Offers
+
+    class Breaks(Offers):
+        def get_state(self) -> dict[str, int]:
+            raise RecursionError("the simulator is a circle")
+
+    model = sb3.PPO("MlpPolicy", make_vec_env(Breaks, 1), n_steps=16, batch_size=16, device="cpu")
+    with pytest.warns(UserWarning, match="no bundle at step 16: the simulator is a circle"):
+        model.learn(64, keep(tmp_path, every=16))
+    assert model.num_timesteps == 64
+
+
+def test_settings_are_those_of_the_beginning(tmp_path: Path) -> None:
+    model, callback = ppo(), keep(tmp_path, every=10**9)
+    model.learn(32, callback)
+    model.ent_coef = 0.5  # as a schedule does
+    model.learn(32, callback, reset_num_timesteps=False)
+    assert newest_complete(tmp_path)[0].manifest["summary"]["hyperparameters"]["ent_coef"] == 0.0
+
+
 def test_going_on_needs_the_callback(kept: Path) -> None:
     with pytest.raises(ValueError, match="no BundleCallback among the callbacks"):
         resume(kept, ppo(), [Slow()])
@@ -222,7 +300,7 @@ def test_workers_that_cannot_be_asked_are_reset_and_it_is_said(tmp_path: Path) -
     model.get_env().close()
     manifest = newest_complete(tmp_path)[0].manifest
     assert manifest["exact"] is False
-    assert manifest["reasons"] == ["environments in processes of their own cannot be read"]
+    assert manifest["reasons"] == ["env: environments in processes of their own cannot be read"]
     other = ppo(**with_processes)
     with pytest.warns(UserWarning, match="cannot be continued exactly.*wrap them in EpisodeLog"):
         resume(tmp_path, other, callback := keep(tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch as th
 from gymnasium import Space
+from stable_baselines3.common.noise import ActionNoise
+from stable_baselines3.common.save_util import recursive_getattr
 
 from sb3_ac_ext.flight.spaces import encode_space
 from sb3_ac_ext.lookup import dotted_name
@@ -21,6 +24,11 @@ _NAMES = (
     *("tau", "gradient_steps", "train_freq", "optimize_memory_usage", "target_entropy"),
     *("target_update_interval", "policy_delay", "target_policy_noise", "target_noise_clip"),
     *("exploration_fraction", "exploration_initial_eps", "exploration_final_eps"),
+    *("policy_class", "policy_kwargs", "rollout_buffer_class", "rollout_buffer_kwargs"),
+    *("replay_buffer_class", "replay_buffer_kwargs", "action_noise"),
+    # of this package's drop-in algorithms
+    *("exact", "bf16", "advantage_clip", "reward_clip", "log_std_bounds", "critic_head_scale"),
+    *("critic_learning_rate", "critic_subset"),
 )
 
 
@@ -29,7 +37,10 @@ def hyperparameters(model: Any) -> dict[str, Any]:
     :param model: an SB3 algorithm before training
     :return: its settings, schedules as their values at the beginning, halfway and at the end
     """
-    return {name: _plain(getattr(model, name)) for name in _NAMES if hasattr(model, name)}
+    found = {name: _plain(getattr(model, name)) for name in _NAMES if hasattr(model, name)}
+    saved = {name: recursive_getattr(model, name) for name in model._get_torch_save_params()[0]}
+    optimizers = {k: type(v) for k, v in saved.items() if isinstance(v, th.optim.Optimizer)}
+    return {**found, "optimizers": _plain(optimizers)}
 
 
 def facts(model: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,11 +105,27 @@ def _space(space: Space[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers and text where it can be."""
+    """As JSON holds it; what is no number and no text as text."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic | np.ndarray | th.Tensor):
         return float(value) if np.size(value) == 1 else str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, ActionNoise):
+        return str(getattr(value, "base_noise", value))  # workers have a copy each
+    if isinstance(value, type):
+        return dotted_name(value)
     if callable(value):
-        return [float(value(progress)) for progress in (1.0, 0.5, 0.0)]
-    return str(value)
+        return _curve(value)
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
+
+
+def _curve(schedule: Any) -> Any:
+    """A schedule at the beginning, halfway and at the end; other functions by name."""
+    try:
+        return [float(schedule(progress)) for progress in (1.0, 0.5, 0.0)]
+    except Exception:  # of a function that is no schedule, whatever it expects
+        return getattr(schedule, "__qualname__", type(schedule).__qualname__)

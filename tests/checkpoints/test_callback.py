@@ -20,6 +20,7 @@ from stable_baselines3.common.vec_env import SubprocVecEnv
 from sb3_ac_ext.checkpoints.bundle import bundles, newest_complete, read_manifest, verified
 from sb3_ac_ext.checkpoints.callback import BundleCallback
 from sb3_ac_ext.checkpoints.resume import resume
+from sb3_ac_ext.checkpoints.settings import check
 
 
 def ppo(n_envs: int = 2, env: str = "CartPole-v1", **kwargs: Any) -> sb3.PPO:
@@ -187,7 +188,18 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (lambda: ppo(n_envs=3), "n_envs differs: 2 in the bundle, 3 in the model"),
         (lambda: ppo(env="Acrobot-v1"), "observation_space differs"),
         (lambda: ppo(gamma=0.5), "gamma differs: 0.99 in the bundle, 0.5 in the model"),
-        (lambda: ppo(policy_kwargs={"net_arch": [3]}), "weights .* differs"),
+        (
+            lambda: ppo(policy_kwargs={"net_arch": [3]}),
+            r"policy_kwargs differs: \{\} in the bundle, \{'net_arch': \[3\]\} in the model",
+        ),
+        (
+            lambda: ppo(policy_kwargs={"activation_fn": th.nn.ReLU}),
+            r"policy_kwargs differs: \{\} in the bundle, .*ReLU",
+        ),
+        (
+            lambda: ppo(policy_kwargs={"optimizer_class": th.optim.RMSprop}),
+            "policy_kwargs differs",
+        ),
         (
             lambda: sb3.A2C("MlpPolicy", make_vec_env("CartPole-v1", 2)),
             r"the bundle is of .*PPO, the model of .*A2C",
@@ -281,6 +293,14 @@ def test_settings_are_those_of_the_beginning(tmp_path: Path) -> None:
 def test_going_on_needs_the_callback(kept: Path) -> None:
     with pytest.raises(ValueError, match="no BundleCallback among the callbacks"):
         resume(kept, ppo(), [Slow()])
+
+
+def test_weights_of_other_shapes_are_refused(kept: Path) -> None:
+    """As of a policy class that was edited meanwhile."""
+    manifest = newest_complete(kept)[0].manifest
+    summary = {**manifest["summary"], "parameters": {"action_net.bias": {"shape": [7]}}}
+    with pytest.raises(ValueError, match=r"weights action_net\.bias differs"):
+        check({**manifest, "summary": summary}, ppo())
 
 
 def test_a_damaged_bundle_is_passed_over_with_a_warning(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from sb3_ac_ext.experiment import (
     make_model,
     set_threads,
 )
+from sb3_ac_ext.monitoring.sources.zoo import read_yaml
 from sb3_ac_ext.outcome import Outcome
 from sb3_ac_ext.quiet import say
 from sb3_ac_ext.run_callbacks import find_monitor
@@ -32,7 +32,6 @@ from sb3_ac_ext.run_ending import Run, RunResult, facts
 from sb3_ac_ext.run_folder import RunFolder, open_run_folder
 from sb3_ac_ext.run_records import cut_records, going_on_at
 from sb3_ac_ext.run_spec import RunSpec
-from sb3_ac_ext.yaml_loader import load_yaml
 
 SCHEDULES = ("keep", "extend")
 
@@ -71,7 +70,7 @@ def continue_run(
 
 def _spec(folder: RunFolder) -> RunSpec:
     names = {field.name for field in fields(RunSpec)}
-    values = {k: v for k, v in _read(folder, "args.yml").items() if k in names}
+    values = {k: v for k, v in read_yaml(folder.params / "args.yml").items() if k in names}
     lists = ("gym_packages", "wandb_tags")
     made: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in values.items()}
     return RunSpec(**made)
@@ -79,18 +78,7 @@ def _spec(folder: RunFolder) -> RunSpec:
 
 def _config(folder: RunFolder, spec: RunSpec) -> Config:
     path = folder.params / "config.yml"
-    return configured(spec.algo, _read(folder, "config.yml"), str(path), spec.env, spec.n_timesteps)
-
-
-def _read(folder: RunFolder, name: str) -> Mapping[str, Any]:
-    path = folder.params / name
-    try:
-        found = load_yaml(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    if not isinstance(found, Mapping):
-        raise ValueError(f"{path} must be a mapping")
-    return found
+    return configured(spec.algo, read_yaml(path), str(path), spec.env, spec.n_timesteps)
 
 
 def _budget(config: Config, bundle: Bundle, n_timesteps: int, schedules: str | None) -> int:

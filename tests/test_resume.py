@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +177,11 @@ def test_a_constant_rate_needs_no_question(tmp_path: Path) -> None:
     [
         (lambda f: f.rename(f.with_name("moved")), "does not exist"),
         (lambda f: (f / "CartPole-v1" / "args.yml").unlink(), "is no run folder"),
-        (lambda f: (f / "CartPole-v1" / "config.yml").unlink(), r"config\.yml cannot be read"),
-        (lambda f: (f / "CartPole-v1" / "config.yml").write_text("3"), "must be a mapping"),
+        (lambda f: (f / "CartPole-v1" / "config.yml").unlink(), r"cannot read .*config\.yml"),
+        (
+            lambda f: (f / "CartPole-v1" / "config.yml").write_text("3"),
+            r"config\.yml holds int, not a mapping",
+        ),
         (lambda f: (f / "bundles").rename(f / "other"), "holds no complete bundle"),
         (
             lambda f: (f / "CartPole-v1" / "config.yml").write_text(
@@ -278,19 +280,13 @@ def test_a_killed_run_goes_on_and_comes_to_the_same_end(tmp_path: Path) -> None:
     assert_same_weights(tmp_path / "whole" / "ppo" / "CartPole-v1_1", folder)
 
 
-def test_worker_processes_go_on_too(tmp_path: Path) -> None:
-    subproc = {"vec_env": "subproc", "n_timesteps": 400, "eval_freq": -1}
-    whole = run(spec(tmp_path / "whole", **subproc)).folder
-    folder = run(spec(tmp_path / "paused", **subproc, stop_at=200)).folder
-    assert newest_complete(folder / "bundles")[0].manifest["exact"]
-    continue_run(folder, verbose=0)
-    assert_same_weights(whole, folder)
-
-
-def test_box2d_goes_on_too(tmp_path: Path) -> None:
-    lander = {"env": "LunarLander-v3", "n_timesteps": 600, "eval_freq": -1}
-    whole = run(spec(tmp_path / "whole", **lander)).folder
-    folder = run(spec(tmp_path / "paused", **lander, stop_at=300)).folder
+@pytest.mark.parametrize("kind", [{"vec_env": "subproc"}, {"env": "LunarLander-v3"}])
+def test_environments_that_are_elsewhere_or_opaque_go_on_too(
+    kind: dict[str, Any], tmp_path: Path
+) -> None:
+    fields = {**kind, "n_timesteps": 600, "eval_freq": -1}
+    whole = run(spec(tmp_path / "whole", **fields)).folder
+    folder = run(spec(tmp_path / "paused", **fields, stop_at=300)).folder
     assert newest_complete(folder / "bundles")[0].manifest["exact"]
     continue_run(folder, verbose=0)
     assert_same_weights(whole, folder)
@@ -303,7 +299,3 @@ def test_stop_at_may_be_given_again(tmp_path: Path) -> None:
     whole = run(spec(tmp_path / "whole")).folder
     assert continue_run(folder, verbose=0).steps == 1600
     assert_same_weights(whole, folder)
-
-
-def test_spec_keeps_its_names() -> None:
-    assert replace(RunSpec(), stop_at=5).to_dict()["stop_at"] == 5

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
+from sb3_ac_ext.buffers.kinds import check_kind
 from sb3_ac_ext.buffers.n_step import columns
 from sb3_ac_ext.buffers.sum_tree import SumTree
 
@@ -72,12 +73,7 @@ class PrioritizedReplayBuffer(ReplayBuffer):
         gamma: float = 0.99,
     ) -> None:
         _check_numbers(alpha, beta, epsilon, n_steps, gamma)
-        if optimize_memory_usage:
-            raise ValueError("prioritized replay does not work with optimize_memory_usage=True")
-        if isinstance(observation_space, spaces.Dict) != isinstance(self, DictReplayBuffer):
-            fitting = {True: "DictPrioritizedReplayBuffer", False: "PrioritizedReplayBuffer"}
-            wanted = fitting[isinstance(observation_space, spaces.Dict)]
-            raise ValueError(f"{observation_space} needs replay_buffer_class={wanted}")
+        check_kind(self, "PrioritizedReplayBuffer", observation_space, optimize_memory_usage)
         super().__init__(
             buffer_size,
             observation_space,

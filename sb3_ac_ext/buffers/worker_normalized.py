@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +13,7 @@ from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples, ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
+from sb3_ac_ext.buffers.kinds import check_kind
 from sb3_ac_ext.buffers.n_step import columns
 from sb3_ac_ext.wrappers.callers import learner_from
 from sb3_ac_ext.wrappers.once import check_gamma
@@ -65,15 +65,9 @@ class WorkerNormalizedReplayBuffer(ReplayBuffer):
         norm_reward: bool = True,
         n_steps: int = 1,
     ) -> None:
-        name = type(self).__name__
-        if optimize_memory_usage:
-            raise ValueError(f"{name} does not work with optimize_memory_usage=True")
+        check_kind(self, "WorkerNormalizedReplayBuffer", observation_space, optimize_memory_usage)
         if n_steps < 1:
             raise ValueError(f"n_steps={n_steps!r} is not accepted: give at least 1")
-        if isinstance(observation_space, spaces.Dict) != isinstance(self, DictReplayBuffer):
-            kinds = ("WorkerNormalizedReplayBuffer", "DictWorkerNormalizedReplayBuffer")
-            wanted = kinds[isinstance(observation_space, spaces.Dict)]
-            raise ValueError(f"{observation_space} needs replay_buffer_class={wanted}")
         self.worker_rewards = WorkerRewards(
             n_envs, gamma, epsilon, clip_reward, warmup, shared_scale, training, norm_reward
         )
@@ -142,17 +136,6 @@ class WorkerNormalizedReplayBuffer(ReplayBuffer):
     ) -> npt.NDArray[np.float32]:
         """:param reward: shape (..., n_envs), a column per worker"""
         return self.worker_rewards.normalized(reward)
-
-    def get_state(self) -> dict[str, Any]:
-        """What is known about rewards, without the transitions: arrays and numbers."""
-        return self.worker_rewards.get_state()
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """
-        :param state: of :meth:`get_state`
-        :raises ValueError: if it is of other workers, another ``gamma``, or no such state
-        """
-        self.worker_rewards.set_state(state)
 
 
 class DictWorkerNormalizedReplayBuffer(WorkerNormalizedReplayBuffer, DictReplayBuffer):  # type: ignore[misc]

@@ -187,8 +187,8 @@ class BundleCallback(BaseCallback):
         self._state = None
         restore_model(self.model, state)
         restore_logger(self.model, state)
-        for name in restore_callbacks(self._others(), state):
-            warnings.warn(f"{name} begins anew: the bundle holds no state for it", stacklevel=2)
+        for text in restore_callbacks(self._others(), state):
+            warnings.warn(text, stacklevel=2)
         restore_randomness(self.model, state)
         count_on(self.logger, self.rollouts)
 

@@ -102,7 +102,7 @@ def restore_logger(model: Any, state: State) -> None:
 
 def restore_callbacks(callbacks: Sequence[BaseCallback], state: State) -> list[str]:
     """
-    :return: what of which callbacks is not as it was
+    :return: what is not as it was, in words
     """
     saved = list(state["callbacks"])
     unlike = []
@@ -110,12 +110,12 @@ def restore_callbacks(callbacks: Sequence[BaseCallback], state: State) -> list[s
         kind = _kind(callback)
         found = next((pair for pair in saved if pair[0] == kind), None)
         if found is None:
-            unlike.append(kind)
+            unlike.append(f"{kind} begins anew: the bundle holds no state for it")
             continue
         saved.remove(found)
         restore = Restore({"callback": CallbackState(), **_ALL}, text=False)
         restore.put(found[1], callback, kind)
-        unlike += restore.misfits
+        unlike += [f"{path} stays: it has no place for its state" for path in restore.misfits]
     return unlike
 
 

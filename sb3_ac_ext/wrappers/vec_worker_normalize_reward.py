@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,23 +102,12 @@ class VecWorkerNormalizeReward(VecEnvWrapper):
         """Of the last step, before normalisation, shape (n_envs,)."""
         return np.array(self._worker_paid)
 
-    def get_state(self) -> dict[str, Any]:
-        """Everything learned and set, the running returns included: arrays and numbers."""
-        return self.worker_rewards.get_state()
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """
-        :param state: of :meth:`get_state`
-        :raises ValueError: if it is of other workers, another ``gamma``, or no such state
-        """
-        self.worker_rewards.set_state(state)
-
     def save_worker_rewards(self, path: str | Path) -> None:
         """
         :param path: of an ``.npz`` file, under exactly this name
         :raises ValueError: if it cannot be written
         """
-        write_state(path, self.get_state())
+        write_state(path, self.worker_rewards.get_state())
 
     def load_worker_rewards(self, path: str | Path) -> None:
         """
@@ -129,7 +116,7 @@ class VecWorkerNormalizeReward(VecEnvWrapper):
         """
         state = read_state(path)
         try:
-            self.set_state(state)
+            self.worker_rewards.set_state(state)
         except ValueError as error:
             raise ValueError(f"{str(path)!r}: {error}") from error
 

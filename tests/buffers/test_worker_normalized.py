@@ -100,7 +100,7 @@ def test_n_step_returns_are_of_normalised_rewards() -> None:
 
 def test_arguments_reach_the_scales() -> None:
     settings = {"epsilon": 0.1, "clip_reward": 2.0, "warmup": 5, "shared_scale": True}
-    state = filled(training=False, **settings).get_state()
+    state = filled(training=False, **settings).worker_rewards.get_state()
     assert {name: state[name] for name in settings} == settings and state["training"] is False
     assert (filled(training=False).worker_rewards.scales == 1.0).all(), "frozen in its warm-up"
     with pytest.raises(ValueError, match="optimize_memory_usage"):
@@ -113,10 +113,12 @@ def test_arguments_reach_the_scales() -> None:
 
 def test_state() -> None:
     one, other = filled(), filled(n=5)
-    other.set_state(one.get_state())
+    other.worker_rewards.set_state(one.worker_rewards.get_state())
     assert (other.worker_rewards.scales == one.worker_rewards.scales).all()
     with pytest.raises(ValueError, match="n_envs=2, this is n_envs=1"):
-        WorkerNormalizedReplayBuffer(10, BOX, BOX).set_state(one.get_state())
+        WorkerNormalizedReplayBuffer(10, BOX, BOX).worker_rewards.set_state(
+            one.worker_rewards.get_state()
+        )
 
 
 def model(env: VecEnv, cls: Any = sb3.SAC, dictionary: bool = False, **kwargs: Any) -> Any:
@@ -149,10 +151,10 @@ def test_learning(dictionary: bool, wrapper: bool, normaliser: str, tmp_path: Pa
     assert stored.std(axis=0) == pytest.approx([1.0, 10.0], rel=0.25)
     found = buffer.normalized_rewards(np.arange(2 * buffer.size())).reshape(-1, 2)
     assert found.std(axis=0)[1] == pytest.approx(found.std(axis=0)[0], rel=0.25)
-    state = buffer.get_state()
+    state = buffer.worker_rewards.get_state()
     made.save_replay_buffer(tmp_path / "buffer.pkl")
     made.load_replay_buffer(tmp_path / "buffer.pkl")
-    again = made.replay_buffer.get_state()
+    again = made.replay_buffer.worker_rewards.get_state()
     assert all(np.array_equal(part, again[name]) for name, part in state.items())
     made.learn(40, reset_num_timesteps=False)
 
@@ -170,7 +172,7 @@ def test_learning(dictionary: bool, wrapper: bool, normaliser: str, tmp_path: Pa
 def test_other_algorithms(cls: Any, box: bool) -> None:
     made = model(env(box=box), cls)
     made.learn(100)
-    assert made.replay_buffer.get_state()["count"] == pytest.approx(
+    assert made.replay_buffer.worker_rewards.get_state()["count"] == pytest.approx(
         made.num_timesteps / 2, abs=0.01
     )
 

@@ -132,13 +132,13 @@ def test_evaluation_during_training_is_raw_and_teaches_nothing(tmp_path: Path) -
     training, evaluation = wrapped(), wrapped(warmup=0)
     rewards: list[Any] = []
     evaluation.venv = _Noting(evaluation.venv, rewards)
-    before = evaluation.get_state()
+    before = evaluation.worker_rewards.get_state()
     callback = EvalCallback(
         evaluation, eval_freq=32, n_eval_episodes=4, log_path=str(tmp_path), verbose=0, warn=False
     )
     ppo(training).learn(128, callback=callback)
     assert rewards, "it was evaluated"
-    assert _equal(evaluation.get_state(), before)
+    assert _equal(evaluation.worker_rewards.get_state(), before)
     assert training.worker_rewards.returns.any()
     assert _equal_returns(np.load(tmp_path / "evaluations.npz")["results"], np.array(rewards))
 
@@ -172,9 +172,9 @@ def test_rewards_are_raw_for_those_who_evaluate_without_a_monitor() -> None:
     twin = DummyVecEnv([lambda: Paying(10.0)])
     env.seed(5), twin.seed(5)
     model = sb3.PPO("MlpPolicy", workers(Paying()), **SMALL, batch_size=16)
-    before = env.get_state()
+    before = env.worker_rewards.get_state()
     found = [evaluate_policy(model, one, 3, warn=False) for one in (env, twin)]
-    assert found[0] == found[1] and _equal(env.get_state(), before)
+    assert found[0] == found[1] and _equal(env.worker_rewards.get_state(), before)
 
 
 def test_training_after_an_evaluation_in_the_same_environment_learns_again() -> None:
@@ -182,9 +182,9 @@ def test_training_after_an_evaluation_in_the_same_environment_learns_again() -> 
     model = ppo(env)
     model.learn(32)
     evaluate_policy(model, env, 2)
-    before = env.get_state()
+    before = env.worker_rewards.get_state()
     model.learn(64, reset_num_timesteps=False)
-    assert (env.get_state()["count"] == before["count"] + 32).all()
+    assert (env.worker_rewards.get_state()["count"] == before["count"] + 32).all()
 
 
 def test_frozen_normalises_and_does_not_learn() -> None:
@@ -203,10 +203,13 @@ def test_a_saved_state_is_loaded_with_the_running_return(tmp_path: Path) -> None
     stepped(env, 25)
     env.save_worker_rewards(tmp_path / "rewards.npz")
     other.load_worker_rewards(str(tmp_path / "rewards.npz"))
-    assert _equal(env.get_state(), other.get_state()) and env.get_state()["returns"].any()
+    assert (
+        _equal(env.worker_rewards.get_state(), other.worker_rewards.get_state())
+        and env.worker_rewards.get_state()["returns"].any()
+    )
     other = wrapped()
-    other.set_state(env.get_state())
-    assert _equal(env.get_state(), other.get_state())
+    other.worker_rewards.set_state(env.worker_rewards.get_state())
+    assert _equal(env.worker_rewards.get_state(), other.worker_rewards.get_state())
     single = VecWorkerNormalizeReward(workers(Paying()))
     with pytest.raises(ValueError, match=r"rewards\.npz.*n_envs=2, this is n_envs=1"):
         single.load_worker_rewards(tmp_path / "rewards.npz")

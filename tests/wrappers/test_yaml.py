@@ -88,7 +88,7 @@ def test_a_run_leaves_its_scales_and_a_continued_one_takes_them_up(tmp_path: Pat
     ready = prepare(replace(wanted, trained_agent=zip_file))
     found = worker_rewards_wrapper(ready.model.get_env())
     assert isinstance(found, VecWorkerNormalizeReward)
-    assert (found.get_state()["count"] == count).all()
+    assert (found.worker_rewards.get_state()["count"] == count).all()
     ready.factory.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,11 +36,7 @@ def full(folder: Path) -> int:
     :return: steps of the bundle that would be gone on with
     :raises ValueError: if there is none, or one that was there is lost
     """
-    _train(folder / "bundles", 120)
-    before = newest_complete(folder / "bundles")[0].steps
-    _fill(folder / "filler")
-    _train(folder / "bundles", 300)
-    return _at_least(folder, before)
+    return _survived(folder, lambda: _fill(folder / "filler"))
 
 
 def read_only(folder: Path) -> int:
@@ -50,15 +46,15 @@ def read_only(folder: Path) -> int:
     :return: steps of the bundle that would be gone on with
     :raises ValueError: if there is none, or one that was there is lost
     """
+    return _survived(folder, lambda: _forbid(folder))
+
+
+def _survived(folder: Path, happen: Callable[[], None]) -> int:
+    """Train, let it happen, train on, and see what is left."""
     _train(folder / "bundles", 120)
     before = newest_complete(folder / "bundles")[0].steps
-    if not _run("mount", "-o", "remount,ro", str(folder)):
-        raise ValueError("the disk cannot be made read-only here")
+    happen()
     _train(folder / "bundles", 300)
-    return _at_least(folder, before)
-
-
-def _at_least(folder: Path, before: int) -> int:
     after = newest_complete(folder / "bundles")[0].steps
     if after < before:
         raise ValueError(f"the bundle of step {before} is lost, that of step {after} is left")
@@ -73,6 +69,11 @@ def _train(folder: Path, total: int) -> None:
 def _quiet(folder: Path, total: int) -> None:
     warnings.simplefilter("ignore")
     train(folder, total)
+
+
+def _forbid(folder: Path) -> None:
+    if not _run("mount", "-o", "remount,ro", str(folder)):
+        raise ValueError("the disk cannot be made read-only here")
 
 
 def _fill(file: Path) -> None:

@@ -14,6 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_ac_ext.checkpoints.rows import buffer_bytes
 from sb3_ac_ext.config import Config, load_config
 from sb3_ac_ext.environments import EnvFactory, check_env, find_env, is_atari
 from sb3_ac_ext.models import check_trained_agent, load_model, new_model, saved_statistics
@@ -24,6 +25,8 @@ from sb3_ac_ext.run_callbacks import find_keeper, make_callbacks
 from sb3_ac_ext.run_ending import Run, RunResult, facts, finish
 from sb3_ac_ext.run_folder import RunFolder, create_run_folder, env_name
 from sb3_ac_ext.run_spec import RunSpec
+
+_MOST_BUNDLED = 4 * 2**30
 
 __all__ = ["RunResult", "RunSpec", "make_callbacks", "make_env", "make_model", "prepare", "run"]
 
@@ -78,6 +81,7 @@ def prepare(spec: RunSpec) -> Run:
             spec = replace(spec, tensorboard_log=tensorboard_log)
         env = make_env(spec, factory, folder)
         model = make_model(spec, config, env)
+        spec = _without_huge_bundles(spec, model)
         callbacks = make_callbacks(spec, config, factory, folder)
         _make_tensorboard_folder(spec)
         folder.write_settings(spec.to_dict(), config.raw)
@@ -94,6 +98,19 @@ def prepare(spec: RunSpec) -> Run:
     if spec.verbose >= 1:
         say(_first_line(ready))
     return ready
+
+
+def _without_huge_bundles(spec: RunSpec, model: BaseAlgorithm) -> RunSpec:
+    """Nobody who has not asked for bundles expects gigabytes of images on disk."""
+    size = buffer_bytes(getattr(model, "replay_buffer", None))
+    if spec.bundle_freq is not None or spec.stop_at is not None or size <= _MOST_BUNDLED:
+        return spec
+    if spec.verbose >= 1:
+        say(
+            f"no bundles, since the replay buffer takes {size / 2**30:.1f} GiB: "
+            "--bundle-freq 1000 keeps them all the same"
+        )
+    return replace(spec, bundle_freq=0)
 
 
 def _read(spec: RunSpec) -> tuple[Config, EnvFactory]:

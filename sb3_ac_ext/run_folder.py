@@ -71,9 +71,18 @@ class RunFolder:
         :param args: the command line's options by name
         :param config: hyperparameters as written
         """
-        (self.params / "args.yml").write_text(dump_yaml(args), encoding="utf-8")
+        self.write_args(args)
         (self.params / "config.yml").write_text(dump_yaml(config), encoding="utf-8")
         (self.params / "command.txt").write_text(command(), encoding="utf-8")
+
+    def write_args(self, args: Mapping[str, Any]) -> None:
+        """Replace ``args.yml`` in one step.
+
+        :param args: the command line's options by name
+        """
+        temporary = self.params / "args.yml.tmp"
+        temporary.write_text(dump_yaml(args), encoding="utf-8")
+        temporary.replace(self.params / "args.yml")
 
     def write_run(self, facts: Mapping[str, Any]) -> None:
         """Replace ``run.json`` in one step: a reader sees the old one or the new one.

@@ -55,17 +55,16 @@ def continue_run(
     :raises ValueError: if there is nothing to go on from, or nothing to do
     """
     folder = open_run_folder(Path(path))
-    # a tracker's run has ended with the process that began it
-    spec = replace(_spec(folder), stop_at=stop_at, track=False, **changes)
+    spec = _spec(folder)
     with warnings.catch_warnings(record=True) as problems:
         warnings.simplefilter("always")
         bundle = find_bundle(folder.bundles)
     for problem in problems:
         say(f"warning: {problem.message}")
-    config = _config(folder, spec)
-    config = replace(config, n_timesteps=_budget(config, bundle, n_timesteps, schedules))
-    total = None if schedules != "keep" else _config(folder, spec).n_timesteps
-    return carry_out(spec, partial(_prepare, spec, config, folder, bundle, total))
+    spec = _budgeted(spec, _config(folder, spec), bundle, n_timesteps, schedules)
+    # a tracker's run has ended with the process that began it
+    now = replace(spec, stop_at=stop_at, track=False, **changes)
+    return carry_out(now, partial(_prepare, now, folder, bundle, remembered=spec))
 
 
 def _spec(folder: RunFolder) -> RunSpec:
@@ -81,8 +80,12 @@ def _config(folder: RunFolder, spec: RunSpec) -> Config:
     return configured(spec.algo, read_yaml(path), str(path), spec.env, spec.n_timesteps)
 
 
-def _budget(config: Config, bundle: Bundle, n_timesteps: int, schedules: str | None) -> int:
-    """:raises ValueError: where nothing is left to do, or it is not clear what is meant"""
+def _budgeted(
+    spec: RunSpec, config: Config, bundle: Bundle, n_timesteps: int, schedules: str | None
+) -> RunSpec:
+    """
+    :raises ValueError: where nothing is left to do, or it is not clear what is meant
+    """
     total = n_timesteps if n_timesteps > 0 else config.n_timesteps
     if bundle.steps >= total:
         raise ValueError(
@@ -96,7 +99,12 @@ def _budget(config: Config, bundle: Bundle, n_timesteps: int, schedules: str | N
             "schedules='extend' (--schedules extend) to stretch it to the new one, or 'keep' to "
             "leave it where the old one ended"
         )
-    return total
+    if total == config.n_timesteps:
+        return spec
+    kept = spec.schedule_timesteps or config.n_timesteps
+    return replace(
+        spec, n_timesteps=total, schedule_timesteps=kept if schedules == "keep" else None
+    )
 
 
 def _changing(bundle: Bundle, config: Config) -> str | None:
@@ -110,10 +118,12 @@ def _changing(bundle: Bundle, config: Config) -> str | None:
     return next(varying, None)
 
 
-def _prepare(
-    spec: RunSpec, config: Config, folder: RunFolder, bundle: Bundle, scheduled: int | None
-) -> Run:
-    """Everything as it was built at first, and then as it was when the bundle was taken."""
+def _prepare(spec: RunSpec, folder: RunFolder, bundle: Bundle, remembered: RunSpec) -> Run:
+    """Everything as it was built at first, and then as it was when the bundle was taken.
+
+    :param remembered: what the folder keeps for the next time
+    """
+    config = _config(folder, spec)
     set_threads(spec)
     set_random_seed(spec.seed)
     factory = make_factory(spec, config, going_on=True)
@@ -128,13 +138,14 @@ def _prepare(
             resume(bundle.path, model, callbacks)
         for line in told:
             say(f"warning: {line.message}")
-        if scheduled is not None:
-            _keep_schedules(model, scheduled)
+        if spec.schedule_timesteps is not None:
+            _keep_schedules(model, spec.schedule_timesteps)
         tree, arrays = bundle.state()
         history = cut_records(folder.path, going_on_at(decode(tree, arrays), bundle.steps))
         if history is not None:
             monitor.continue_from(history)
         _continue_curves(spec, model, bundle)
+        folder.write_args(remembered.to_dict())
         ready = Run(spec, config, folder, factory, model, callbacks, resumed=True)
         folder.write_run(facts(ready, Outcome("running")))
     except BaseException:

@@ -36,6 +36,7 @@ class RunSpec:
     :param bundle_freq: least environment steps between bundles, from which the run can be resumed
         exactly; ``None`` chooses, 0 has none
     :param stop_at: pause with a bundle after this many environment steps
+    :param schedule_timesteps: environment steps over which schedules run, the budget if ``None``
     :param save_replay_buffer: save the replay buffer with the final model
     :param vec_env: ``dummy`` or ``subproc``
     :param step_timeout: seconds that a worker process has for a step, ``None`` for no bound
@@ -72,6 +73,7 @@ class RunSpec:
     save_freq: int = -1
     bundle_freq: int | None = None
     stop_at: int | None = None
+    schedule_timesteps: int | None = None
     save_replay_buffer: bool = False
     vec_env: str = "dummy"
     step_timeout: float | None = None

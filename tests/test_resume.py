@@ -18,6 +18,7 @@ import pytest
 import torch as th
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from sb3_ac_ext import experiment
 from sb3_ac_ext.checkpoints.bundle import bundles, newest_complete
 from sb3_ac_ext.cli import main
 from sb3_ac_ext.experiment import RunSpec, run
@@ -158,7 +159,26 @@ def test_a_larger_budget_asks_what_schedules_do(tmp_path: Path) -> None:
     assert _rate(folder) == 0.0
     assert continue_run(folder, 4000, schedules="extend", verbose=0).steps == 4000
     assert _rate(folder) == pytest.approx(0.0, abs=1e-4)
-    assert run(spec(tmp_path)).folder != folder
+
+
+def test_a_new_budget_is_remembered(tmp_path: Path) -> None:
+    linear = {**SMALL, "learning_rate": "lin_1e-3"}
+    folder = run(spec(tmp_path, hyperparams=linear)).folder
+    result = continue_run(folder, 2400, stop_at=2000, schedules="keep", verbose=0)
+    assert result.outcome.status == "paused" and result.steps < 2400
+    assert continue_run(folder, verbose=0).steps == 2400
+    assert _rate(folder) == 0.0
+
+
+def test_huge_replay_buffers_are_bundled_only_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sac = {"n_envs": 1, "learning_starts": 20, "batch_size": 8, "buffer_size": 500}
+    fields = {"algo": "sac", "env": "Pendulum-v1", "n_timesteps": 60, "hyperparams": sac}
+    assert (run(spec(tmp_path, **fields)).folder / "bundles").exists()
+    monkeypatch.setattr(experiment, "_MOST_BUNDLED", 1000)
+    assert not (run(spec(tmp_path, **fields)).folder / "bundles").exists()
+    assert (run(spec(tmp_path, **fields, bundle_freq=50)).folder / "bundles").exists()
 
 
 def _rate(folder: Path) -> float:

@@ -136,6 +136,14 @@ def columns(buffer: Any) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
+def buffer_bytes(buffer: Any) -> int:
+    """
+    :param buffer: an SB3 replay buffer, or ``None``
+    :return: what its rows take, once it is full
+    """
+    return 0 if buffer is None else sum(column.nbytes for column in columns(buffer).values())
+
+
 def put_rows(buffer: Any, segments: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
     """Write rows back.
 

@@ -94,7 +94,8 @@ class OptimizerState:
         return copied(value.state_dict())
 
     def restore(self, content: Any, value: th.optim.Optimizer, restore: Restore, path: str) -> None:
-        parameters = [p for group in value.param_groups for p in group["params"]]
+        owners = [(p, group) for group in value.param_groups for p in group["params"]]
+        parameters = [parameter for parameter, _ in owners]
         for index, saved in content["state"].items():
             state = value.state[parameters[index]]
             for key, new in saved.items():
@@ -102,18 +103,19 @@ class OptimizerState:
                 if isinstance(old, th.Tensor) and old.shape == new.shape:
                     old.copy_(new)  # whoever holds it, such as a compiled update, keeps it
                 else:
-                    state[key] = _placed(new, parameters[index])
+                    state[key] = _placed(new, *owners[int(index)])
         for index in set(range(len(parameters))) - set(content["state"]):
             value.state.pop(parameters[index], None)
         for group, saved in zip(value.param_groups, content["param_groups"], strict=True):
             group.update({k: copied(v) for k, v in saved.items() if k != "params"})
 
 
-def _placed(new: Any, parameter: th.Tensor) -> Any:
-    """Beside the weights; Adam's count of steps stays on the CPU wherever these are."""
+def _placed(new: Any, parameter: th.Tensor, group: dict[str, Any]) -> Any:
+    """Beside the weights; Adam's count of steps is there only where a GPU reads it itself."""
     if not isinstance(new, th.Tensor):
         return new
-    return new.to(parameter.device, copy=True) if new.dim() else new.clone()
+    beside = new.dim() or group.get("fused") or group.get("capturable")
+    return new.to(parameter.device, copy=True) if beside else new.clone()
 
 
 class LoggedValues:

@@ -60,6 +60,8 @@ class Writer:
         :param steps: environment steps taken so far
         """
         self._own = {own for own in self._own if own <= steps}
+        for left_over in self.folder.glob(".bundle-*"):  # of runs that were killed
+            shutil.rmtree(left_over, ignore_errors=True)
 
     def start_from(self, bundle: Bundle | None) -> None:
         """What has been written already of the replay buffer lies in this bundle."""

@@ -62,6 +62,13 @@ def test_a_rolling_window_of_complete_bundles(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+def test_what_killed_runs_left_half_written_goes(tmp_path: Path) -> None:
+    (tmp_path / ".bundle-7.part").mkdir()
+    (tmp_path / ".bundle-7.part" / "state.json").write_text("{")
+    ppo().learn(32, keep(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle-32"]
+
+
 def test_every_is_the_least_distance(tmp_path: Path) -> None:
     ppo().learn(320, [Slow(), keep(tmp_path, every=100)])
     assert steps(tmp_path) == [128, 256, 320]

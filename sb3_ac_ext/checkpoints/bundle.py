@@ -227,7 +227,7 @@ def _check(file: Path, manifest: Any) -> None:
 
 
 def _check_parts(file: Path, manifest: dict[str, Any]) -> None:
-    for name, kind in (("files", dict), ("num_timesteps", int)):
+    for name, kind in (("files", dict), ("num_timesteps", int), ("created", str)):
         if not isinstance(manifest.get(name), kind):
             raise ValueError(f"{file} has no {name!r}")
     for name in (STATE, ARRAYS):
@@ -288,14 +288,19 @@ def bundles(folder: Path) -> list[Path]:
 
 def newest_complete(folder: Path) -> tuple[Bundle, list[str]]:
     """
-    :param folder: where bundles are
-    :return: the newest that is complete, and why newer ones are not
+    :param folder: where bundles are, those of an earlier run perhaps, which may have more steps
+    :return: the one that was taken last of those that are complete, and what is wrong with others
     :raises ValueError: if there is none
     """
-    problems: list[str] = []
+    found, problems = [], []
     for path in bundles(folder):
         try:
-            return verified(path), problems
+            found.append(read_manifest(path))
+        except ValueError as error:
+            problems.append(str(error))
+    for bundle in sorted(found, key=lambda bundle: bundle.manifest["created"], reverse=True):
+        try:
+            return verified(bundle.path), problems
         except ValueError as error:
             problems.append(str(error))
     reason = f": {problems[0]}" if problems else ""

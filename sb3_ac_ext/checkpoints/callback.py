@@ -42,8 +42,9 @@ class BundleCallback(BaseCallback):
     :param keep_last: how many of the newest are kept
     :param keep_best: how many of the best are kept, by the lower bound of what a canary or an
         ``EvalCallback`` found; the newest good one is kept in any case
-    :param share: most of the wall time that taking them may cost; the distance grows where
-        ``every`` would cost more
+    :param share: most of the wall time that taking and writing them may cost, as if the thread
+        that writes took its processor time from training; the distance grows where ``every``
+        would cost more
     :param stop_at: end training with a bundle once this many environment steps are done
     :param verbose: 1 tells of each
     :raises ValueError: for numbers out of range
@@ -83,7 +84,7 @@ class BundleCallback(BaseCallback):
         """``paused`` at ``stop_at``, ``preempted`` by a signal."""
         self._rows: RowCounter | None = None
         self._last = -1
-        self._free_at = 0.0
+        self._taken = (-math.inf, 0.0)
         self._scored = -1
         self._continued: Bundle | None = None
         self._state: State | None = None
@@ -132,7 +133,7 @@ class BundleCallback(BaseCallback):
             self._settings = hyperparameters(self.model)
 
     def _on_training_start(self) -> None:
-        self.ended, self._free_at = None, 0.0
+        self.ended, self._taken = None, (-math.inf, 0.0)
         buffer = getattr(self.model, "replay_buffer", None)
         self._rows = None if buffer is None else RowCounter(buffer)
         bundle, self._continued = self._continued, None
@@ -152,18 +153,24 @@ class BundleCallback(BaseCallback):
         due = self.num_timesteps - self._last >= self.every and in_step
         reached = self.stop_at is not None and self.num_timesteps >= self.stop_at
         ends = self._preempted or (reached and in_step)
-        now = time.perf_counter()
-        if ends or (due and not self.writer.busy and now >= self._free_at):
+        if ends or (due and self._affordable()):
+            began = time.perf_counter()
             self.take()
-            spent = time.perf_counter() - now
-            self.stalled += spent
-            self._free_at = time.perf_counter() + spent / self.share
+            at = time.perf_counter()
+            self._taken = (at, at - began)
+            self.stalled += at - began
         if ends:
             self.close()
             self.ended = "preempted" if self._preempted else "paused"
             self._ended_at = self.num_timesteps
         self.rollouts += 1
         self._inside = True
+
+    def _affordable(self) -> bool:
+        """Whether the last one was so long ago that it took its share of the time only."""
+        at, stalled = self._taken
+        cost = stalled + self.writer.spent
+        return not self.writer.busy and time.perf_counter() - at >= cost / self.share
 
     def _on_rollout_end(self) -> None:
         self._inside = False

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sb3_ac_ext.checkpoints.codec import Arrays, copied, decode, encode
 from sb3_ac_ext.checkpoints.specials import ROWS
 
-_INFOS, _AHEAD = "infos", "ahead"
+INFOS, AHEAD = "infos", "ahead"
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Segment:
 
     def arrays(self) -> Arrays:
         """As they are written; ``infos``, which are dictionaries, as text and arrays."""
-        found: Arrays = {k: v for k, v in self.columns.items() if k != _INFOS}
-        if _INFOS in self.columns:
-            text = json.dumps(encode(self.columns[_INFOS], found))
-            found[_INFOS] = np.frombuffer(text.encode(), np.uint8)
+        found: Arrays = {k: v for k, v in self.columns.items() if k != INFOS}
+        if INFOS in self.columns:
+            text = json.dumps(encode(self.columns[INFOS], found))
+            found[INFOS] = np.frombuffer(text.encode(), np.uint8)
         return found
 
 
@@ -120,7 +120,7 @@ def _rows(buffer: Any, start: int, stop: int) -> dict[str, Any]:
         # the next observation of the newest row lies in the slot of the row that will follow
         for name, column in columns(buffer).items():
             if name.startswith("observations"):
-                found[f"{_AHEAD}/{name}"] = column[[buffer.pos]]
+                found[f"{AHEAD}/{name}"] = column[[buffer.pos]]
     return found
 
 
@@ -158,9 +158,9 @@ def put_rows(buffer: Any, segments: Iterable[tuple[int, int, Mapping[str, Any]]]
         keep = np.arange(start, stop) >= oldest
         slots = (np.arange(start, stop) % buffer.buffer_size)[keep]
         for name, column in place.items():
-            if name == _INFOS:
-                if _INFOS in arrays:
-                    rows = decode(json.loads(arrays[_INFOS].tobytes()), arrays)
+            if name == INFOS:
+                if INFOS in arrays:
+                    rows = decode(json.loads(arrays[INFOS].tobytes()), arrays)
                     for slot, row in zip(slots, np.array(rows, dtype=object)[keep], strict=True):
                         column[slot] = row
                 continue
@@ -169,5 +169,5 @@ def put_rows(buffer: Any, segments: Iterable[tuple[int, int, Mapping[str, Any]]]
             column[slots] = arrays[name][keep]
     for name, column in place.items() if segments else ():
         _, stop, arrays = segments[-1]
-        if f"{_AHEAD}/{name}" in arrays:
-            column[[stop % buffer.buffer_size]] = arrays[f"{_AHEAD}/{name}"]
+        if f"{AHEAD}/{name}" in arrays:
+            column[[stop % buffer.buffer_size]] = arrays[f"{AHEAD}/{name}"]

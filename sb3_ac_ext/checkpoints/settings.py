@@ -51,7 +51,7 @@ def facts(model: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     buffer = getattr(model, "replay_buffer", None)
     return {
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
         "num_timesteps": int(model.num_timesteps),
         "algorithm": dotted_name(type(model)),
         "versions": versions(),

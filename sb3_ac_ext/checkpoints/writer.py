@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -20,6 +21,7 @@ from sb3_ac_ext.checkpoints.bundle import (
     write_bundle,
 )
 from sb3_ac_ext.checkpoints.codec import encode
+from sb3_ac_ext.checkpoints.merging import merge
 from sb3_ac_ext.checkpoints.rows import Segment
 from sb3_ac_ext.checkpoints.window import Kept, superseded
 
@@ -53,6 +55,9 @@ class Writer:
         self._pending: Future[Bundle] | None = None
         self._newest: Bundle | None = None
         self._own: set[int] = set()
+        self._kept: dict[int, Kept] = {}
+        self.spent = 0.0
+        """Processor seconds that the last bundle took to be written."""
 
     def begin(self, steps: int) -> None:
         """Training begins, or goes on, at this step: what lies beyond is of another run.
@@ -60,6 +65,7 @@ class Writer:
         :param steps: environment steps taken so far
         """
         self._own = {own for own in self._own if own <= steps}
+        self._kept.clear()
         for left_over in self.folder.glob(".bundle-*"):  # of runs that were killed
             shutil.rmtree(left_over, ignore_errors=True)
 
@@ -112,26 +118,34 @@ class Writer:
             self._pool = None
 
     def _write(self, captured: Captured) -> Bundle:
+        began = time.thread_time()
         arrays: dict[str, Any] = {}
         content = Content(captured.facts, encode(captured.state, arrays), arrays)
+        linked: dict[Path, dict[str, Any]] = {}
         if self._newest is not None and captured.oldest >= 0:
-            content.linked = _still_needed(self._newest, captured)
+            linked = _still_needed(self._newest, captured)
         if captured.segment is not None:
-            content.new[captured.segment.name] = captured.segment.arrays()
+            count, segment = merge(linked, captured.segment)
+            linked = dict(list(linked.items())[: len(linked) - count])
+            content.new[segment.name] = segment.arrays()
+        content.linked = linked
         steps = int(captured.facts["num_timesteps"])
         self._newest = write_bundle(self.folder, content, replace=steps not in self._own)
         self._own.add(steps)
         self._prune()
+        self.spent = time.thread_time() - began
         return self._newest
 
     def _prune(self) -> None:
-        known = {path: _kept(path) for path in bundles(self.folder) if _steps(path) in self._own}
-        going = set(superseded(list(known.values()), *self._keep))
-        for path, kept in known.items():
-            if kept.steps in going:
-                hidden = path.with_name(f".{path.name}.old")  # not half a bundle if this is killed
-                path.rename(hidden)
-                shutil.rmtree(hidden, ignore_errors=True)
+        known = {
+            steps: path for path in bundles(self.folder) if (steps := _steps(path)) in self._own
+        }
+        self._kept = {n: self._kept.get(n) or _kept(path) for n, path in known.items()}
+        for steps in superseded(list(self._kept.values()), *self._keep):
+            path = known[steps]
+            hidden = path.with_name(f".{path.name}.old")  # not half a bundle if this is killed
+            path.rename(hidden)
+            shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _still_needed(newest: Bundle, captured: Captured) -> dict[Path, dict[str, Any]]:

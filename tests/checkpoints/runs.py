@@ -262,6 +262,31 @@ CASES: dict[str, Case] = {
     ),
 }
 
+_COMPILED: dict[str, Any] = {"compile": "wait"}
+CASES |= {
+    "compiled-ppo": _on(lambda: ours.PPO("MlpPolicy", _cart_pole(), **_PPO, **_COMPILED)),
+    "compiled-a2c": _on(
+        lambda: ours.A2C("MlpPolicy", _cart_pole(), seed=0, device="cpu", **_COMPILED), 4000, 1500
+    ),
+    "compiled-sac": _off(
+        lambda: ours.SAC("MlpPolicy", VecNormalize(_pendulum()), **_off_kwargs(), **_COMPILED)
+    ),
+    "compiled-td3": _off(
+        lambda: ours.TD3("MlpPolicy", _pendulum(2), **_off_kwargs(n_steps=3), **_COMPILED)
+    ),
+    "compiled-ddpg": _off(
+        lambda: ours.DDPG("MlpPolicy", _pendulum(), **_off_kwargs(), **_COMPILED)
+    ),
+    "compiled-dqn": _off(
+        lambda: ours.DQN(
+            "MlpPolicy",
+            _cart_pole(1),
+            **_off_kwargs(target_update_interval=70),
+            **_COMPILED,
+        )
+    ),
+}
+
 
 if __name__ == "__main__":
     th.set_num_threads(1)

@@ -29,7 +29,7 @@ from sb3_ac_ext.checkpoints.codec import decode, encode
 def content(steps: int, value: Any = None) -> Content:
     arrays: dict[str, Any] = {}
     state = encode({"steps": steps, "value": value, "x": np.arange(5.0)}, arrays)
-    return Content({"num_timesteps": steps}, state, arrays)
+    return Content({"num_timesteps": steps, "created": f"{steps:04}"}, state, arrays)
 
 
 def read(path: Path) -> Any:
@@ -56,6 +56,14 @@ def test_the_newest_complete_one_is_found(tmp_path: Path) -> None:
     bundle, problems = newest_complete(tmp_path)
     assert bundle.steps == 20
     assert len(problems) == 1 and "0 bytes instead of" in problems[0]
+
+
+def test_of_several_runs_in_a_folder_the_last_one_goes_on(tmp_path: Path) -> None:
+    for created, steps in enumerate((50, 900, 10, 20)):  # the second run took fewer steps so far
+        made = content(steps)
+        made.facts["created"] = f"2026-01-0{created + 1}T00:00:00.000000+00:00"
+        write_bundle(tmp_path, made)
+    assert newest_complete(tmp_path)[0].steps == 20
 
 
 def test_no_bundle_at_all(tmp_path: Path) -> None:

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch as th
-from gymnasium import spaces
-from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 
 from sb3_ac_ext.checkpoints.codec import CannotEncode, copied, decode, encode
 from sb3_ac_ext.checkpoints.generators import generator_state, set_generator
@@ -21,6 +19,7 @@ from sb3_ac_ext.checkpoints.graph import Capture, Restore
 from sb3_ac_ext.checkpoints.rows import RowCounter, columns, put_rows
 from sb3_ac_ext.checkpoints.score import lower_bound
 from sb3_ac_ext.checkpoints.window import Kept, superseded
+from tests.checkpoints.replay import add_rows, replay_buffer
 
 VALUES: list[Any] = [
     None,
@@ -219,22 +218,6 @@ def test_what_has_no_place_is_told() -> None:
     assert restore.misfits == ["whole.parts"]
 
 
-def _buffer(size: int, n_envs: int = 2, mapping: bool = False, **kwargs: Any) -> Any:
-    box = spaces.Box(-1, 1, (3,))
-    if mapping:
-        return DictReplayBuffer(size, spaces.Dict(a=box), box, n_envs=n_envs, **kwargs)
-    return ReplayBuffer(size, box, box, n_envs=n_envs, **kwargs)
-
-
-def _add(buffer: Any, n: int, rng: np.random.Generator) -> None:
-    for _ in range(n):
-        obs, new, actions = rng.uniform(-1, 1, (3, buffer.n_envs, 3))
-        if isinstance(buffer, DictReplayBuffer):
-            obs, new = {"a": obs}, {"a": new}
-        rewards = rng.normal(size=buffer.n_envs)
-        buffer.add(obs, new, actions, rewards, rewards > 1, [{}] * buffer.n_envs)
-
-
 @pytest.mark.parametrize(
     "kwargs",
     [
@@ -246,10 +229,10 @@ def _add(buffer: Any, n: int, rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("parts", [(3, 4), (5, 10), (25, 3, 4), (10, 10, 25), (4, 0, 5)])
 def test_rows_are_written_once_and_all_come_back(kwargs: Any, parts: Any) -> None:
     rng = np.random.default_rng(0)
-    buffer, other = _buffer(20, **kwargs), _buffer(20, **kwargs)
+    buffer, other = replay_buffer(20, **kwargs), replay_buffer(20, **kwargs)
     counter, steps, segments = RowCounter(buffer), 0, []
     for n in parts:
-        _add(buffer, n, rng)
+        add_rows(buffer, n, rng)
         steps += n * buffer.n_envs
         segment = counter.new(steps)
         if segment is not None:
@@ -263,26 +246,26 @@ def test_rows_are_written_once_and_all_come_back(kwargs: Any, parts: Any) -> Non
 
 def test_rows_that_were_changed_are_written_again() -> None:
     rng = np.random.default_rng(0)
-    buffer = _buffer(20)
+    buffer = replay_buffer(20)
     counter = RowCounter(buffer)
-    _add(buffer, 5, rng)
+    add_rows(buffer, 5, rng)
     assert counter.new(10) is not None
     buffer.rewards[:5] = 0
     buffer.rows_rewritten = 1
-    _add(buffer, 1, rng)
+    add_rows(buffer, 1, rng)
     segment = counter.new(12)
     assert segment is not None and (segment.start, segment.stop) == (0, 6)
     assert not segment.columns["rewards"][:5].any()
 
 
 def test_rows_of_another_shape_are_refused() -> None:
-    buffer = _buffer(20)
+    buffer = replay_buffer(20)
     counter = RowCounter(buffer)
-    _add(buffer, 5, np.random.default_rng(0))
+    add_rows(buffer, 5, np.random.default_rng(0))
     segment = counter.new(10)
     assert segment is not None
     with pytest.raises(ValueError, match="observations do not fit"):
-        put_rows(_buffer(20, n_envs=3), [(segment.start, segment.stop, segment.arrays())])
+        put_rows(replay_buffer(20, n_envs=3), [(segment.start, segment.stop, segment.arrays())])
 
 
 NAN = math.nan

@@ -69,6 +69,13 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
         :return: what is logged, under SB3's names
         """
 
+    def parts_of(self, step: int) -> tuple[str, ...]:
+        """What a gradient step updates besides the critic.
+
+        :param step: as of :meth:`gradient_step`
+        """
+        return ()
+
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """
         :param gradient_steps: batches to learn from

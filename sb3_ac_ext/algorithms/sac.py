@@ -47,7 +47,6 @@ class SAC(ActorCriticUpdate, stable_baselines3.SAC):
             self.ent_coef_tensor.fill_(float(self.ent_coef))
 
     def parts_of(self, step: int) -> tuple[str, ...]:
-        """What a gradient step updates besides the critic."""
         return ("actor", "targets") if step % self.target_update_interval == 0 else ("actor",)
 
     def optimizers(self) -> list[th.optim.Optimizer]:

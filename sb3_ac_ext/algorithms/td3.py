@@ -35,7 +35,6 @@ class DelayedActor(ActorCriticUpdate, stable_baselines3.TD3):
         super().__init__(*args, **kwargs)
 
     def parts_of(self, step: int) -> tuple[str, ...]:
-        """What a gradient step updates besides the critic."""
         done = self._n_updates + 1
         delays = {
             "actor": self.policy_delay,

@@ -11,7 +11,7 @@ import stable_baselines3
 import torch as th
 from stable_baselines3.common.env_util import make_vec_env
 
-from sb3_ac_ext import A2C, DDPG, PPO, SAC, TD3, DiagnosticsCallback, PrioritizedReplayBuffer
+from sb3_ac_ext import A2C, DDPG, DQN, PPO, SAC, TD3, DiagnosticsCallback, PrioritizedReplayBuffer
 from sb3_ac_ext.algorithms import drop_in
 from sb3_ac_ext.algorithms.compiled import (
     background,
@@ -25,6 +25,7 @@ from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.replay_update import ReplayUpdate
 from tests.algorithms.environments import Random
+from tests.compiled import is_compiled
 
 SETTINGS: dict[str, Any] = {"n_steps": 16, "batch_size": 8, "n_epochs": 2, "seed": 1}
 
@@ -39,12 +40,6 @@ def env(action: str = "discrete", observation: str = "box") -> Any:
     return make_vec_env(
         Random, 2, seed=3, env_kwargs={"action": action, "observation": observation}
     )
-
-
-def is_compiled(model: Any) -> bool:
-    """Whether every kind of step that the model took has a package that agrees."""
-    known = model._compiler._compilers._known.values()
-    return bool(known) and all(one is not None and one._made is not None for one in known)
 
 
 def weights(model: Any) -> th.Tensor:
@@ -240,6 +235,18 @@ def test_gradient_steps_that_cannot_be_compiled(settings: dict[str, Any], reason
         SAC("MlpPolicy", env("box"), device="cpu", compile=True, **arguments).learn(40)
     said = [str(one.message) for one in caught if "not compiled" in str(one.message)]
     assert len(said) == 1 and reason in said[0]
+
+
+def test_steps_of_dqn_stay_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(compile: Any) -> DQN:
+        model = DQN("MlpPolicy", env(), learning_starts=10, seed=0, compile=compile)
+        return model.learn(40)
+
+    with pytest.warns(UserWarning, match="DQN has a gradient step of its own"):
+        asked = trained("wait")
+    monkeypatch.setattr(drop_in, "long_enough", lambda model: True)
+    assert weights(asked).equal(weights(trained(False)))
+    assert weights(asked).equal(weights(trained("auto")))
 
 
 @pytest.mark.parametrize("part", ["gradient_step", "temperature_step", "update_targets"])

@@ -193,7 +193,10 @@ def run(args: argparse.Namespace) -> int:
     for work in chosen:
         if not args.json:
             print(f"{work.name}: {args.pairs} pairs of {work.timesteps:,} steps ...", flush=True)
-        results.append(measure(work, args.pairs))
+        result = measure(work, args.pairs)
+        results.append(result)
+        if not args.json:
+            print(f"  {result.ratio:.3f} ({result.low:.3f} to {result.high:.3f})", flush=True)
     if args.json:
         print(json.dumps([result.to_json() for result in results], indent=2))
     else:

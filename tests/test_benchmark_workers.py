@@ -14,6 +14,7 @@ from sb3_ac_ext.benchmark.workers import (
     CLEAN,
     OURS,
     PLAIN,
+    SCALED,
     SIDES,
     STOCK,
     Learnt,
@@ -53,23 +54,26 @@ def test_what_each_side_learns_from(side: str) -> None:
     other = 0 if BROKEN else 1
     ratio = rewards[:, BROKEN].mean() / rewards[:, other].mean()
     # all workers do the same here: episodes of nine or ten steps with one reward each
-    expected = {CLEAN: 1.0, PLAIN: 10.0, STOCK: 10.0, OURS: 1.0}[side]
+    expected = {CLEAN: 1.0, SCALED: 1.0, PLAIN: 10.0, STOCK: 10.0, OURS: 1.0}[side]
     assert ratio == pytest.approx(expected, rel=0.1)
 
 
 @pytest.mark.parametrize(
     ("ours", "said"),
     [
-        (96.0, "96% of the clean return, target within 5%: kept"),
-        (90.0, "missed"),
-        (120.0, "missed, by a higher return"),
+        (96.0, ("96.0%", "'clean', target within 5%: kept")),
+        (90.0, ("'clean', target within 5%: missed",)),
+        (120.0, ("'clean', target within 5%: missed, by a higher return",)),
+        (120.0, ("96.0%", "'clean, per worker', target within 5%: kept")),
     ],
 )
 def test_the_table_says_whether_the_target_was_kept(
-    ours: float, said: str, capsys: pytest.CaptureFixture[str]
+    ours: float, said: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_learnt([learnt(CLEAN, 100.0, 100.0), learnt(OURS, ours, ours)])
-    assert said in capsys.readouterr().out
+    clean, scaled = learnt(CLEAN, 100.0, 100.0), learnt(SCALED, 125.0, 125.0)
+    print_learnt([clean, scaled, learnt(OURS, ours, ours)])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(all(part in line for part in said) for line in lines)
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,9 +27,10 @@ from sb3_ac_ext.monitoring.functional import explained_variance
 from sb3_ac_ext.wrappers import VecWorkerNormalizeReward
 
 N_ENVS, BROKEN, FACTOR = 8, 3, 10.0
-CLEAN, PLAIN, STOCK, OURS = "clean", "plain", "VecNormalize", "per worker"
-SIDES = (CLEAN, PLAIN, STOCK, OURS)
-"""Without the fault; with it; with it and a normaliser of rewards."""
+CLEAN, SCALED, PLAIN = "clean", "clean, per worker", "plain"
+STOCK, OURS = "VecNormalize", "per worker"
+SIDES = (CLEAN, SCALED, PLAIN, STOCK, OURS)
+"""Without the fault, and so with our wrapper; with it; with it and a normaliser of rewards."""
 TARGET = 0.05
 """Of the clean return, by which the mean with our wrapper may differ at most."""
 _ENV, _EPISODES, _EVAL_SEED = "CartPole-v1", 20, 70_000
@@ -154,12 +155,12 @@ def training_env(side: str, seed: int, gamma: float) -> VecEnv:
     :param seed: of the first worker
     :param gamma: the algorithm's
     """
-    broken = None if side == CLEAN else BROKEN
+    broken = None if side in (CLEAN, SCALED) else BROKEN
     env: VecEnv = DummyVecEnv([partial(_worker, index == broken) for index in range(N_ENVS)])
     env.seed(seed)
     if side == STOCK:
         env = VecNormalize(env, norm_obs=False, gamma=gamma)
-    elif side == OURS:
+    elif side in (OURS, SCALED):
         env = VecWorkerNormalizeReward(env, gamma=gamma)
     return env
 
@@ -207,7 +208,10 @@ def print_learnt(found: Sequence[Learnt]) -> None:
         table.add_column(heading, justify="left" if heading in ("algo", "side") else "right")
     lines = []
     for one in found:
-        clean = next(row for row in found if row.work == one.work and row.side == CLEAN)
+        clean, scaled = (
+            next(row for row in found if (row.work, row.side) == (one.work, side))
+            for side in (CLEAN, SCALED)
+        )
         value, low, high = share(one, clean)
         table.add_row(
             *((one.work, f"{one.timesteps:,}") if one is clean else ("", "")),
@@ -219,12 +223,14 @@ def print_learnt(found: Sequence[Learnt]) -> None:
             "{:.2f} to {:.2f}".format(*interval(one.fits)),
         )
         if one.side == OURS:
-            kept = "kept" if abs(value - 1.0) <= TARGET else "missed"
-            above = ", by a higher return" if value > 1.0 + TARGET else ""
-            lines.append(
-                f"  {one.work}: {value:.0%} of the clean return, target within {TARGET:.0%}: "
-                f"{kept}{above}"
-            )
+            for other in (clean, scaled):
+                value, low, high = share(one, other)
+                kept = "kept" if abs(value - 1.0) <= TARGET else "missed"
+                above = ", by a higher return" if value > 1.0 + TARGET else ""
+                lines.append(
+                    f"  {one.work}: {value:.1%} ({low:.1%} to {high:.1%}) of the return of "
+                    f"{other.side!r}, target within {TARGET:.0%}: {kept}{above}"
+                )
     console = Console(width=110)
     console.print(table)
     console.print("\n".join(lines), highlight=False)

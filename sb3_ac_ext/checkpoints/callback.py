@@ -56,7 +56,7 @@ class BundleCallback(BaseCallback):
         every: int = 1000,
         keep_last: int = 10,
         keep_best: int = 3,
-        share: float = 0.02,
+        share: float = 0.01,
         stop_at: int | None = None,
         verbose: int = 0,
     ) -> None:

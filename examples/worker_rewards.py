@@ -7,7 +7,7 @@ Compared are a clean run, the broken one, the broken one under VecNormalize, and
 under VecWorkerNormalizeReward, which is one line around the training environment:
 
     env = VecWorkerNormalizeReward(env, gamma=0.98)
-    model = PPO("MlpPolicy", env, gamma=0.98).learn(30_000)
+    model = PPO("MlpPolicy", env, gamma=0.98).learn(80_000)
 """
 
 import argparse

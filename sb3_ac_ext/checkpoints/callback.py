@@ -44,7 +44,7 @@ class BundleCallback(BaseCallback):
         ``EvalCallback`` found; the newest good one is kept in any case
     :param share: most of the wall time that taking and writing them may cost, as if the thread
         that writes took its processor time from training; the distance grows where ``every``
-        would cost more
+        would cost more; 1 for as often as they can be written
     :param stop_at: end training with a bundle once this many environment steps are done
     :param verbose: 1 tells of each
     :raises ValueError: for numbers out of range
@@ -168,9 +168,11 @@ class BundleCallback(BaseCallback):
 
     def _affordable(self) -> bool:
         """Whether the last one was so long ago that it took its share of the time only."""
+        if self.writer.busy:
+            return False
         at, stalled = self._taken
         cost = stalled + self.writer.spent
-        return not self.writer.busy and time.perf_counter() - at >= cost / self.share
+        return self.share == 1.0 or time.perf_counter() - at >= cost / self.share
 
     def _on_rollout_end(self) -> None:
         self._inside = False

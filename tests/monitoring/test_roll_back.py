@@ -425,9 +425,8 @@ class Waiting(BundleCallback):
         super().__init__(*args, **kwargs)
         self.states: dict[int, Any] = {}
 
-    def _on_rollout_start(self) -> None:
-        self._free_at = 0.0
-        super()._on_rollout_start()
+    def _affordable(self) -> bool:
+        return True
 
     def take(self) -> None:
         super().take()

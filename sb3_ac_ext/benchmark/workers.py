@@ -207,11 +207,9 @@ def print_learnt(found: Sequence[Learnt]) -> None:
     for heading in ("algo", "steps", "side", "return", "interval", "of clean", "fit", "interval "):
         table.add_column(heading, justify="left" if heading in ("algo", "side") else "right")
     lines = []
+    by_side = {(one.work, one.side): one for one in found}
     for one in found:
-        clean, scaled = (
-            next(row for row in found if (row.work, row.side) == (one.work, side))
-            for side in (CLEAN, SCALED)
-        )
+        clean = by_side[one.work, CLEAN]
         value, low, high = share(one, clean)
         table.add_row(
             *((one.work, f"{one.timesteps:,}") if one is clean else ("", "")),
@@ -223,14 +221,17 @@ def print_learnt(found: Sequence[Learnt]) -> None:
             "{:.2f} to {:.2f}".format(*interval(one.fits)),
         )
         if one.side == OURS:
-            for other in (clean, scaled):
-                value, low, high = share(one, other)
-                kept = "kept" if abs(value - 1.0) <= TARGET else "missed"
-                above = ", by a higher return" if value > 1.0 + TARGET else ""
-                lines.append(
-                    f"  {one.work}: {value:.1%} ({low:.1%} to {high:.1%}) of the return of "
-                    f"{other.side!r}, target within {TARGET:.0%}: {kept}{above}"
-                )
+            lines += [_judged(one, by_side[one.work, side]) for side in (CLEAN, SCALED)]
     console = Console(width=110)
     console.print(table)
     console.print("\n".join(lines), highlight=False)
+
+
+def _judged(ours: Learnt, clean: Learnt) -> str:
+    value, low, high = share(ours, clean)
+    kept = "kept" if abs(value - 1.0) <= TARGET else "missed"
+    above = ", by a higher return" if value > 1.0 + TARGET else ""
+    return (
+        f"  {ours.work}: {value:.1%} ({low:.1%} to {high:.1%}) of the return of {clean.side!r}, "
+        f"target within {TARGET:.0%}: {kept}{above}"
+    )

@@ -7,9 +7,10 @@ large already are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,28 +43,31 @@ def _tier(older: Sequence[int], size: int) -> list[int]:
     return found if len(found) >= TOGETHER - 1 else []
 
 
-def merge(linked: Iterable[Path], segment: Segment) -> tuple[int, Segment]:
+def merge(
+    linked: Mapping[Path, dict[str, Any]], segment: Segment
+) -> tuple[dict[Path, dict[str, Any]], Segment]:
     """
-    :param linked: files of earlier rows, in order
+    :param linked: files of earlier rows, in order, with what the manifest says of them
     :param segment: the rows that follow; those with ``infos`` are left as they are
-    :return: how many of the files, counted from the end, are part of the segment, and that one
+    :return: the files that stay, and the segment with the rows of the others before it
     :raises ValueError: if one of them is damaged
     """
     if INFOS in segment.columns:
-        return 0, segment
+        return dict(linked), segment
     files = [(path, *row_range(path.name)) for path in linked]
     names = _names(segment.columns)
     rows = segment.stop - segment.start
     most = LARGE * rows / sum(segment.columns[name].nbytes for name in names)
-    count = joined([stop - start for _, start, stop in files], rows, most)
-    parts = [(start, read_arrays(path)) for path, start, _ in files[len(files) - count :]]
+    staying = len(files) - joined([stop - start for _, start, stop in files], rows, most)
+    parts = [(start, read_arrays(path)) for path, start, _ in files[staying:]]
     if not parts or any(names != _names(part) for _, part in parts):
-        return 0, segment
+        return dict(linked), segment
     columns = {
         name: np.concatenate([*(part[name] for _, part in parts), segment.columns[name]])
         for name in names
     }
-    return count, Segment(parts[0][0], segment.stop, {**segment.columns, **columns})
+    merged = Segment(parts[0][0], segment.stop, {**segment.columns, **columns})
+    return dict(islice(linked.items(), staying)), merged
 
 
 def _names(arrays: Iterable[str]) -> set[str]:

@@ -121,14 +121,11 @@ class Writer:
         began = time.thread_time()
         arrays: dict[str, Any] = {}
         content = Content(captured.facts, encode(captured.state, arrays), arrays)
-        linked: dict[Path, dict[str, Any]] = {}
         if self._newest is not None and captured.oldest >= 0:
-            linked = _still_needed(self._newest, captured)
+            content.linked = _still_needed(self._newest, captured)
         if captured.segment is not None:
-            count, segment = merge(linked, captured.segment)
-            linked = dict(list(linked.items())[: len(linked) - count])
+            content.linked, segment = merge(content.linked, captured.segment)
             content.new[segment.name] = segment.arrays()
-        content.linked = linked
         steps = int(captured.facts["num_timesteps"])
         self._newest = write_bundle(self.folder, content, replace=steps not in self._own)
         self._own.add(steps)

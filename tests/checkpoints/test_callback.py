@@ -46,6 +46,19 @@ class Slow(BaseCallback):
         time.sleep(0.05)
 
 
+class Preemption(BaseCallback):
+    """A signal arrives at this step."""
+
+    def __init__(self, at: int, keeper: BundleCallback) -> None:
+        super().__init__()
+        self.at, self.keeper = at, keeper
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps == self.at:
+            self.keeper.end_soon(60.0)
+        return True
+
+
 def steps(folder: Path) -> list[int]:
     return sorted(int(path.name.split("-")[1]) for path in bundles(folder))
 
@@ -156,14 +169,8 @@ def test_rows_are_written_anew_after_a_failure(tmp_path: Path) -> None:
 def test_ending_soon_leaves_a_bundle_of_the_last_step(tmp_path: Path) -> None:
     callback = keep(tmp_path, every=10**9)
 
-    class Signal(BaseCallback):
-        def _on_step(self) -> bool:
-            if self.num_timesteps == 100:
-                callback.end_soon(60.0)
-            return True
-
     model = ppo()
-    model.learn(10**6, [Signal(), callback])
+    model.learn(10**6, [Preemption(100, callback), callback])
     assert callback.ended == "preempted"
     assert steps(tmp_path) == [128] and model.num_timesteps == 128
 
@@ -237,14 +244,8 @@ def test_training_that_a_callback_ends_inside_a_rollout_leaves_no_bundle_of_it(
 def test_preemption_does_not_wait_for_the_rhythm_of_logs(tmp_path: Path) -> None:
     callback = keep(tmp_path, every=10**9)
 
-    class Signal(BaseCallback):
-        def _on_step(self) -> bool:
-            if self.num_timesteps == 500:
-                callback.end_soon(60.0)
-            return True
-
     model = sb3.A2C("MlpPolicy", make_vec_env("CartPole-v1", 1, seed=0), device="cpu")
-    model.learn(10**6, [Signal(), callback])
+    model.learn(10**6, [Preemption(500, callback), callback])
     assert steps(tmp_path) == [500] and model.num_timesteps == 500
 
 

@@ -278,7 +278,7 @@ def _print_table(results: list[Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    title = "Time of learn() with DiagnosticsCallback over without, canary excluded"
+    title = "Time of learn() with monitor or bundles over without, canary excluded"
     table = Table(title=title, box=SIMPLE_HEAD)
     for heading in ("work", "wall", "range of pairs", "CPU", "bound", "without", "own clock"):
         table.add_column(heading, justify="left" if heading == "work" else "right")

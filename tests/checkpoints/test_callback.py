@@ -49,13 +49,13 @@ class Slow(BaseCallback):
 class Preemption(BaseCallback):
     """A signal arrives at this step."""
 
-    def __init__(self, at: int, keeper: BundleCallback) -> None:
+    def __init__(self, at: int, keeper: BundleCallback, seconds: float = 60.0) -> None:
         super().__init__()
-        self.at, self.keeper = at, keeper
+        self.at, self.keeper, self.seconds = at, keeper, seconds
 
     def _on_step(self) -> bool:
         if self.num_timesteps == self.at:
-            self.keeper.end_soon(60.0)
+            self.keeper.end_soon(self.seconds)
         return True
 
 
@@ -178,14 +178,8 @@ def test_ending_soon_leaves_a_bundle_of_the_last_step(tmp_path: Path) -> None:
 def test_ending_soon_does_not_wait_for_a_long_rollout(tmp_path: Path) -> None:
     callback = keep(tmp_path, every=10**9)
 
-    class Signal(BaseCallback):
-        def _on_step(self) -> bool:
-            if self.num_timesteps == 100:
-                callback.end_soon(-1.0)
-            return True
-
     model = ppo(n_steps=10**5)
-    model.learn(10**6, [Signal(), callback])
+    model.learn(10**6, [Preemption(100, callback, seconds=-1.0), callback])
     assert callback.ended == "preempted" and model.num_timesteps <= 102
 
 

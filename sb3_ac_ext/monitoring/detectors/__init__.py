@@ -45,6 +45,7 @@ from sb3_ac_ext.monitoring.detectors.parity import (
 )
 from sb3_ac_ext.monitoring.detectors.q_values import QBound, QGrowth, TiedCritics
 from sb3_ac_ext.monitoring.detectors.returns import Plateau, RewardCrash
+from sb3_ac_ext.monitoring.detectors.reward_jump import RewardJump
 from sb3_ac_ext.monitoring.detectors.reward_parity import RewardParity
 from sb3_ac_ext.monitoring.detectors.settings import OddSetting, settings_detectors
 from sb3_ac_ext.monitoring.detectors.stalled import FewUpdates, TinyUpdates
@@ -97,6 +98,7 @@ __all__ = [
     "QBound",
     "QGrowth",
     "RewardCrash",
+    "RewardJump",
     "RewardParity",
     "SameAction",
     "SameSeeds",
@@ -153,6 +155,7 @@ def default_detectors() -> list[Detector]:
         LateReward(),
         EnvironmentShift(),
         WaveringActions(),
+        RewardJump(),
         RewardParity(),
         ActionParity(),
         ActionAgreement(),

@@ -34,6 +34,9 @@ def test_intervals_and_ranks() -> None:
     p_value, effect = found.against("ours")
     assert p_value == pytest.approx(2 / 252) and effect == 1.0
     assert found.against("SB3", "ours")[1] == -1.0
+    assert found.line() == (
+        "task, 10 steps: SB3 3.0 (1.0 to 5.0); ours 13.0 (11.0 to 15.0, p 0.01, effect +1.00)"
+    )
     assert math.isnan(curves.Learnt("task", 10, {"SB3": (1.0,)}).interval("SB3")[0])
 
 

@@ -63,6 +63,15 @@ class Learnt:
         """Mann-Whitney p-value and rank-biserial effect, positive where the side does better."""
         return compare_samples(np.array(self.returns[side]), np.array(self.returns[reference]))
 
+    def line(self) -> str:
+        """All of it, for whoever does not wait for the table."""
+        parts = []
+        for side, row in self.returns.items():
+            (low, high), (p_value, effect) = self.interval(side), self.against(side)
+            compared = "" if side == SB3.name else f", p {p_value:.2f}, effect {effect:+.2f}"
+            parts.append(f"{side} {mean(row):.1f} ({low:.1f} to {high:.1f}{compared})")
+        return f"{self.task}, {self.budget:,} steps: " + "; ".join(parts)
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -87,8 +96,7 @@ def learn(
             parts = (values[k : k + len(seeds)] for k in range(0, len(values), len(seeds)))
             returns = {side.name: tuple(part) for side, part in zip(sides, parts, strict=True)}
             found.append(Learnt(task.name, task.budget, returns))
-            means = ", ".join(f"{name} {mean(row):.1f}" for name, row in returns.items())
-            say(f"{task.name}, {task.budget:,} steps: {means}")
+            say(found[-1].line())
     return found
 
 

@@ -81,6 +81,9 @@ def test_another_scale_is_no_outlier() -> None:
 def test_without_returns_nothing_is_said() -> None:
     columns = {"rewards/max_abs": [*_BEFORE, *[1e4] * 4]}
     assert not findings(RewardJump(), table(columns))
+    means = {"rewards/mean": 1.0, "episodes/length_mean": 100.0, "episodes/return_mean": 100.0}
+    columns.update({name: [value] * 10 for name, value in means.items()})
+    assert not findings(RewardJump(), table(columns))
 
 
 def test_one_worker_is_named_several_are_not() -> None:

@@ -101,7 +101,7 @@ def _gained(history: History, since: int, reward: float) -> bool:
     unit = _unit(history, since)
     mean_before, mean_since = _parted(history, "episodes/return_mean", since)
     best_before, best_since = _parted(history, "episodes/return_max", since)
-    if unit is None or not len(mean_before) or not len(mean_since):
+    if unit is None or not all(map(len, (mean_before, mean_since, best_before, best_since))):
         return True
     risen = float(np.median(mean_since)) > mean_before.max()
     return risen and bool(best_since.max() - best_before.max() > 0.1 * reward * unit)

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from sb3_ac_ext.benchmark.faults.cases import Scenario
-from sb3_ac_ext.benchmark.learning import command, curves, solving
+from sb3_ac_ext.benchmark.learning import command, curves, sides, solving
 from sb3_ac_ext.benchmark.learning.sides import COMPILED, EAGER, IN_BACKGROUND, SB3, make
 from sb3_ac_ext.cli import main
 
@@ -24,6 +24,17 @@ def test_sides_have_the_same_settings() -> None:
             "stable_baselines3",
             "sb3_ac_ext",
         }
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_wide_layers_learn_in_bfloat16_where_the_processor_has_it(
+    has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sides, "has_bf16", lambda: has)
+    by_algo = {task.algo: sides.learners(task) for task in curves.TASKS}
+    assert {algo for algo, row in by_algo.items() if sides.HALF in row} == (
+        {"sac", "td3"} if has else set()
+    )
 
 
 def test_intervals_and_ranks() -> None:
@@ -53,7 +64,7 @@ def test_learning_command(
 
 
 def test_returns_of_a_task() -> None:
-    [found] = curves.learn([TINY], [1, 2], sides=(SB3, EAGER))
+    [found] = curves.learn([TINY], [1, 2], sides=lambda _: (SB3, EAGER))
     assert set(found.returns) == {"SB3", "ours, eager"}
     assert all(len(row) == 2 and min(row) > 5.0 for row in found.returns.values())
 

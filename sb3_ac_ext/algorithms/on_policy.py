@@ -133,7 +133,8 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
 
     def train(self) -> None:
         """One update: every epoch over the rollout, unless ``target_kl`` ends it."""
-        self.policy.set_training_mode(True)
+        if not self.policy.training:
+            self.policy.set_training_mode(True)
         self.follow_schedules()
         self._update_learning_rate(self.policy.optimizer)
         coefs = self.coefficients()

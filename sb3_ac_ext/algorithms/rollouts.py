@@ -23,7 +23,8 @@ class FastRollouts(OnPolicyAlgorithm):
     """Rollouts in which small policies act in NumPy and time limits are bootstrapped in one go.
 
     The same observations, actions and random numbers as SB3's, up to rounding. Policies and
-    buffers that this does not know are left to SB3.
+    buffers that this does not know are left to SB3. Such policies have no layer that would ask
+    whether they are in training mode, so that it is not changed to and fro.
     """
 
     exact: bool = False
@@ -40,7 +41,6 @@ class FastRollouts(OnPolicyAlgorithm):
         actor = numpy_actor(self.policy) if plain else None
         if actor is None:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
-        self.policy.set_training_mode(False)
         rollout_buffer.reset()
         callback.on_rollout_start()
         new_obs: Any = self._last_obs
@@ -58,7 +58,7 @@ class FastRollouts(OnPolicyAlgorithm):
                 return False
             self._update_info_buffer(infos, dones)
             limits += [(n_steps, worker, obs) for worker, obs in _time_limits(infos, dones)]
-            row = (self._last_obs, actions, rewards, self._last_episode_starts, values, log_probs)
+            row = (self._last_obs, actions, rewards, self._last_episode_starts, *evaluated)
             _store(rollout_buffer, row)
             self._last_obs, self._last_episode_starts = new_obs, dones
         if limits:

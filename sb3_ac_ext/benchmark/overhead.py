@@ -51,6 +51,13 @@ class Overhead:
     plain_seconds: float
     callback_share: float
 
+    def line(self) -> str:
+        """All of it, for whoever does not wait for the table."""
+        return (
+            f"{self.ratio:.3f} ({self.low:.3f} to {self.high:.3f}), CPU {self.cpu_ratio:.3f}, "
+            f"own clock {self.callback_share:.1%}"
+        )
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -196,7 +196,7 @@ def run(args: argparse.Namespace) -> int:
         result = measure(work, args.pairs)
         results.append(result)
         if not args.json:
-            print(f"  {result.ratio:.3f} ({result.low:.3f} to {result.high:.3f})", flush=True)
+            print(f"  {result.line()}", flush=True)
     if args.json:
         print(json.dumps([result.to_json() for result in results], indent=2))
     else:

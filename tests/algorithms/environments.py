@@ -6,11 +6,15 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+PARTS: dict[str, tuple[int, ...]] = {"near": (2,), "far": (2, 2)}
 OBSERVATIONS: dict[str, spaces.Space[Any]] = {
     "box": spaces.Box(-1.0, 1.0, (3,), np.float32),
     "discrete": spaces.Discrete(4),
     "image": spaces.Box(0, 255, (36, 36, 1), np.uint8),
     "dict": spaces.Dict({"a": spaces.Box(-1.0, 1.0, (2,), np.float32), "b": spaces.Discrete(3)}),
+    "arrays": spaces.Dict(
+        {name: spaces.Box(-1.0, 1.0, shape, np.float32) for name, shape in PARTS.items()}
+    ),
 }
 ACTIONS: dict[str, spaces.Space[Any]] = {
     "box": spaces.Box(-2.0, 2.0, (2,), np.float32),

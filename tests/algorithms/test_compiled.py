@@ -46,9 +46,13 @@ def weights(model: Any) -> th.Tensor:
     return th.cat([p.detach().reshape(-1) for p in model.policy.parameters()])
 
 
+def untrained(cls: Any, action: str = "discrete", observation: str = "box", **settings: Any) -> Any:
+    policy = "MlpPolicy" if observation == "box" else "MultiInputPolicy"
+    return cls(policy, env(action, observation), device="cpu", **settings)
+
+
 def after_one_update(cls: Any, **settings: Any) -> Any:
-    action = settings.pop("action", "discrete")
-    model = cls("MlpPolicy", env(action), device="cpu", **settings)
+    model = untrained(cls, **settings)
     model.learn(model.n_steps * model.n_envs)
     return model
 
@@ -58,6 +62,7 @@ def after_one_update(cls: Any, **settings: Any) -> Any:
     [
         (PPO, {**SETTINGS, "batch_size": 12, "ent_coef": 0.01}),
         (A2C, {"action": "box", "seed": 1}),
+        pytest.param(PPO, {**SETTINGS, "observation": "arrays"}, marks=pytest.mark.slow),
         pytest.param(
             PPO,
             {**SETTINGS, "action": "box", "target_kl": 1e-4, "clip_range_vf": 0.1},
@@ -68,8 +73,7 @@ def after_one_update(cls: Any, **settings: Any) -> Any:
     ],
 )
 def test_one_update_is_that_of_the_eager_path(cls: Any, settings: dict[str, Any]) -> None:
-    own = {key: value for key, value in settings.items() if key != "action"}
-    start = weights(cls("MlpPolicy", env(settings.get("action", "discrete")), **own))
+    start = weights(untrained(cls, **settings))
     eager = after_one_update(cls, **settings)
     compiled = after_one_update(cls, compile="wait", **settings)
     assert is_compiled(compiled)
@@ -97,6 +101,7 @@ OFF_POLICY: dict[str, Any] = {
     ("cls", "settings"),
     [
         (SAC, {}),
+        (SAC, {"observation": "arrays"}),
         pytest.param(SAC, {"ent_coef": 0.2, "max_grad_norm": 0.5}, marks=pytest.mark.slow),
         pytest.param(SAC, {"n_steps": 3, "ent_coef": "lin_0.1"}, marks=pytest.mark.slow),
         pytest.param(
@@ -112,7 +117,7 @@ OFF_POLICY: dict[str, Any] = {
 def test_gradient_steps_are_those_of_the_eager_path(cls: Any, settings: dict[str, Any]) -> None:
     def trained(**more: Any) -> Any:
         settled = {**OFF_POLICY, "policy_kwargs": {"net_arch": [16]}, **settings, **more}
-        return cls("MlpPolicy", env("box"), device="cpu", **settled)
+        return untrained(cls, "box", **settled)
 
     start = weights(trained())
     eager, compiled = trained().learn(60), trained(compile="wait").learn(60)
@@ -235,6 +240,11 @@ def test_gradient_steps_that_cannot_be_compiled(settings: dict[str, Any], reason
         SAC("MlpPolicy", env("box"), device="cpu", compile=True, **arguments).learn(40)
     said = [str(one.message) for one in caught if "not compiled" in str(one.message)]
     assert len(said) == 1 and reason in said[0]
+
+
+def test_dictionaries_of_arrays_alone_are_compiled() -> None:
+    with pytest.warns(UserWarning, match="not arrays or dictionaries of arrays"):
+        untrained(SAC, "box", "dict", compile=True, **OFF_POLICY).learn(40)
 
 
 def test_steps_of_dqn_stay_eager(monkeypatch: pytest.MonkeyPatch) -> None:

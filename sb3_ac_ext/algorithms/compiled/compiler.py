@@ -7,10 +7,9 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from gymnasium import spaces
 from torch import nn
 
-from sb3_ac_ext.algorithms.compiled import cache
+from sb3_ac_ext.algorithms.compiled import cache, observations
 from sb3_ac_ext.algorithms.compiled.background import Build
 from sb3_ac_ext.algorithms.compiled.job import Job
 from sb3_ac_ext.monitoring.neutral import has_modes
@@ -93,8 +92,9 @@ def refuses(model: Any) -> str | None:
     """Why no step of a model can be compiled, whatever its algorithm, ``None`` if it can."""
     if model.device.type != "cpu":
         return f"there is no compiled update for {model.device} yet"
-    if not isinstance(model.observation_space, spaces.Box):
-        return f"observations are {model.observation_space}, not arrays"
+    strange = observations.refuses(model.observation_space)
+    if strange is not None:
+        return strange
     if _hooked(model.policy):
         return "the policy has forward hooks, as log_std_bounds of SAC is one"
     if has_modes(model.policy):

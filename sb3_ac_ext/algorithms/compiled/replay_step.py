@@ -16,10 +16,13 @@ from torch.distributions import normal
 from sb3_ac_ext.algorithms import losses
 from sb3_ac_ext.algorithms.compiled.flat import Layout, layout_of, views
 from sb3_ac_ext.algorithms.compiled.job import Job
+from sb3_ac_ext.algorithms.compiled.observations import parts, whole
 from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, scaled_down
 
 COLUMNS = ("observations", "actions", "next_observations", "dones", "rewards", "discounts")
 """Of a batch, in the order in which a step takes them."""
+OBSERVED = ("observations", "next_observations")
+"""Those that may be dictionaries."""
 
 LOG_ENT_COEF = "log_ent_coef"
 """Name of what the optimizer of SAC's entropy coefficient trains: a network, too."""
@@ -61,6 +64,26 @@ class ReplayJob(Job):
             return th.stack([terms[name] for name in sorted(terms)])
 
         return step
+
+
+def columns(policy: Any, data: Any) -> list[th.Tensor]:
+    """A batch as a step takes it, with a column of discounts.
+
+    :param policy: for the space of observations
+    """
+    found: list[th.Tensor] = []
+    for name in COLUMNS:
+        column = getattr(data, name)
+        observed = name in OBSERVED
+        found += parts(policy.observation_space, column) if observed else [column]
+    return found
+
+
+def batch(policy: Any, given: Iterator[th.Tensor]) -> SimpleNamespace:
+    """What :func:`columns` took apart."""
+    space = policy.observation_space
+    values = ((n, whole(space, given) if n in OBSERVED else next(given)) for n in COLUMNS)
+    return SimpleNamespace(**dict(values))
 
 
 class _Called(nn.Module):
@@ -109,7 +132,7 @@ class _Step:
         if job.soft and LOG_ENT_COEF not in job.rules:
             self._ent_coef = next(given)
         self._noise = [next(given) for _ in range(2 if job.soft else 1)]
-        self._data = SimpleNamespace(**dict(zip(COLUMNS, given, strict=True)))
+        self._data = batch(job.policy, given)
         self._layouts: dict[str, Layout] = {
             name: layout_of(getattr(job.policy, name), f"policy.{name}.")
             for name in (*job.rules, *job.targets)

@@ -18,8 +18,9 @@ from sb3_ac_ext.algorithms.compiled.networks import (
     targets_of,
 )
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
+from sb3_ac_ext.algorithms.compiled.package import load
 from sb3_ac_ext.algorithms.compiled.products import products
-from sb3_ac_ext.algorithms.compiled.replay_step import COLUMNS, LOG_ENT_COEF, ReplayJob
+from sb3_ac_ext.algorithms.compiled.replay_step import LOG_ENT_COEF, ReplayJob, columns
 from sb3_ac_ext.algorithms.sac import SAC
 from sb3_ac_ext.algorithms.td3 import DelayedActor
 from sb3_ac_ext.buffers import PrioritizedSamples
@@ -36,12 +37,11 @@ RESTATED = (
 """Methods that the compiled step does not call: a class with others of its own is left alone."""
 
 
-def columns(model: Any, data: Any) -> list[th.Tensor]:
-    """A batch as a step takes it: with a column of discounts in any case."""
-    discounts = data.discounts
-    if discounts is None:
-        discounts = th.full_like(data.rewards, model.gamma)
-    return [*(getattr(data, name) for name in COLUMNS if name != "discounts"), discounts]
+def discounted(model: Any, data: Any) -> Any:
+    """The batch, with a column of discounts in any case."""
+    if data.discounts is not None:
+        return data
+    return data._replace(discounts=th.full_like(data.rewards, model.gamma))
 
 
 def _scalar(value: float) -> th.Tensor:
@@ -65,7 +65,7 @@ class ReplayUpdate:
         self, model: Any, networks: Callable[[], Networks], job: ReplayJob, package: Path
     ) -> None:
         self._model, self._networks, self._job = model, networks, job
-        self._run = th._inductor.aoti_load_package(str(package))
+        self._run = load(package)
         self._names: list[str] = []
 
     def gradient_step(self, data: Any) -> Terms:
@@ -83,7 +83,7 @@ class ReplayUpdate:
         if self._job.soft and LOG_ENT_COEF not in networks.trained:
             inputs.append(model.ent_coef_tensor)
         inputs += [th.empty_like(data.actions).normal_() for _ in range(2 if self._job.soft else 1)]
-        values = self._run(*inputs, *columns(model, data))
+        values = self._run([*inputs, *columns(model.policy, discounted(model, data))])
         for name, flat in networks.trained.items():
             if name != "actor" or "actor" in self._job.parts:
                 flat.step += 1.0
@@ -215,7 +215,7 @@ def make_job(model: Any, networks: Networks, parts: tuple[str, ...], data: Any) 
     if soft and LOG_ENT_COEF not in rules:
         inputs.append(_shape(model.ent_coef_tensor))
     inputs += [_shape(data.actions)] * (2 if soft else 1)
-    inputs += map(_shape, columns(model, data))
+    inputs += map(_shape, columns(model.policy, discounted(model, data)))
     return ReplayJob(
         algorithm=type(model),
         reads={name: getattr(model, name) for name in model.losses_read},

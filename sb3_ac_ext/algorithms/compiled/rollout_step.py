@@ -13,6 +13,7 @@ from torch import nn
 from sb3_ac_ext.algorithms import losses
 from sb3_ac_ext.algorithms.compiled.flat import layout_of, views
 from sb3_ac_ext.algorithms.compiled.job import Job
+from sb3_ac_ext.algorithms.compiled.observations import parts, whole
 from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, scaled_down
 from sb3_ac_ext.algorithms.on_policy import Batch
 
@@ -61,19 +62,23 @@ def _make_step(job: RolloutJob) -> Callable[..., th.Tensor]:
     shell = job.shell()
     evaluated = _Evaluated(job.policy)
     layout = layout_of(job.policy, "policy.")
+    space: Any = job.policy.observation_space
     discrete = isinstance(job.policy.action_space, spaces.Discrete)
     n_state, n_coefs = len(job.rule.state), len(job.coefs)
 
     def step(theta: th.Tensor, *rest: th.Tensor) -> th.Tensor:
         state, (count, lr, *more) = rest[:n_state], rest[n_state:]
         coefs = dict(zip(job.coefs, more[:n_coefs], strict=True))
-        observations, actions, values, log_probs, advantages, returns, rows = more[n_coefs:]
+        given = iter(more[n_coefs:])
+        seen = parts(space, whole(space, given))
+        actions, values, log_probs, advantages, returns, rows = given
+        observations = whole(space, (part[rows] for part in seen))
         taken = actions[rows].to(th.float32)
         taken = taken.long().flatten() if discrete else taken
 
         def loss(vector: th.Tensor) -> tuple[th.Tensor, dict[str, th.Tensor]]:
             parameters = views(vector, layout)
-            now = th.func.functional_call(evaluated, parameters, (observations[rows], taken))
+            now = th.func.functional_call(evaluated, parameters, (observations, taken))
             batch = Batch(
                 now[0].flatten(),
                 now[1],

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 
 from sb3_ac_ext.algorithms.compiled.compiler import Compilers
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.job import twin
+from sb3_ac_ext.algorithms.compiled.observations import parts
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
+from sb3_ac_ext.algorithms.compiled.package import load
 from sb3_ac_ext.algorithms.compiled.products import products
 from sb3_ac_ext.algorithms.compiled.rollout_step import FIELDS, RolloutJob
 
@@ -31,16 +33,29 @@ class RolloutUpdate:
 
     def __init__(self, model: Any, job: RolloutJob, package: Path) -> None:
         self._model, self._job = model, job
-        self._run = th._inductor.aoti_load_package(str(package))
+        self._run = load(package)
         self._flat = self._gathered()
         self._names: list[str] = []
         self._taken = 0.0
+        self._scalars: list[th.Tensor] = []
+        self._rollout: list[th.Tensor] = []
 
     def _gathered(self) -> FlatParameters:
         return FlatParameters(self._model.policy.optimizer, self._job.rule.state)
 
-    def begin(self) -> None:
-        """Take over where the model's parameters and its optimizer stand."""
+    def begin(self, coefs: Mapping[str, Any]) -> None:
+        """Take over where the model's parameters and its optimizer stand, with its next rollout.
+
+        :param coefs: of the objective, for this update
+        """
+        self._take_over()
+        given = {**coefs, "target_kl": self._model.target_kl}
+        rate = self._model.policy.optimizer.param_groups[0]["lr"]
+        values = (rate, *(given[name] for name in self._job.coefs))
+        self._scalars = [th.tensor(float(value)) for value in values]
+        self._rollout = self._flattened_rollout()
+
+    def _take_over(self) -> None:
         if not self._flat.whole:
             self._flat = self._gathered()
         self._taken = self._flat.step
@@ -51,7 +66,6 @@ class RolloutUpdate:
 
     def minibatches(self) -> Iterator[th.Tensor]:
         """Rows of each minibatch of an epoch, as ``RolloutBuffer.get`` draws them."""
-        self._flatten_rollout()
         n = self._model.rollout_buffer.buffer_size * self._model.rollout_buffer.n_envs
         rows = th.from_numpy(np.random.permutation(n))  # noqa: NPY002
         yield from th.split(rows, self._model.batch_size or n)
@@ -61,9 +75,9 @@ class RolloutUpdate:
         if tuple(rows.shape) != self._job.inputs[-1][0]:
             self.finish()
             eager: tuple[Terms, bool] = self._model.learn_from(self._samples(rows), coefs)
-            self.begin()
+            self._take_over()
             return eager
-        values = self._step(self._flat.vector, self._flat.state, rows, coefs)
+        values = self._step(self._flat.vector, self._flat.state, rows)
         terms = dict(zip(self._names, values, strict=True))
         near = self._model.near_enough(terms)
         self._taken += near
@@ -72,13 +86,12 @@ class RolloutUpdate:
     def error(self, coefs: Mapping[str, Any]) -> float:
         """Distance between where a compiled step and an eager one lead from the same state, over
         the length of the eager one. The model is as it was afterwards."""
-        self._flatten_rollout()
-        self.begin()
+        self.begin(coefs)
         rows = th.arange(self._job.inputs[-1][0][0])
         kept = [part.clone() for part in (self._flat.vector, *self._flat.state)]
         vector, *state = (part.clone() for part in kept)
         try:
-            self._step(vector, state, rows, coefs)
+            self._step(vector, state, rows)
             with products(self._job.bf16):
                 terms, _ = self._model.learn_from(self._samples(rows), coefs)
             self._names = list(terms)
@@ -93,37 +106,37 @@ class RolloutUpdate:
     def _samples(self, rows: th.Tensor) -> Any:
         return self._model.rollout_buffer._get_samples(rows.numpy())
 
-    def _flatten_rollout(self) -> None:
-        buffer = self._model.rollout_buffer
+    def _flattened_rollout(self) -> list[th.Tensor]:
+        """Observations, actions and the other columns, a row per step of a worker."""
+        buffer: Any = self._model.rollout_buffer
         if not buffer.generator_ready:
-            for name in ("observations", "actions", *FIELDS):
-                setattr(buffer, name, buffer.swap_and_flatten(getattr(buffer, name)))
-            buffer.generator_ready = True
+            flatten_rollout(buffer)
+        columns = [getattr(buffer, name) for name in ("actions", *FIELDS)]
+        observed = parts(self._model.observation_space, buffer.observations)
+        return [th.from_numpy(array) for array in (*observed, *columns)]
 
-    def _step(
-        self, vector: th.Tensor, state: list[th.Tensor], rows: th.Tensor, coefs: Mapping[str, Any]
-    ) -> th.Tensor:
-        model = self._model
-        buffer = model.rollout_buffer
-        given = {**coefs, "target_kl": model.target_kl}
-        rate = model.policy.optimizer.param_groups[0]["lr"]
-        scalars = (self._taken + 1.0, rate, *(given[name] for name in self._job.coefs))
-        arrays = (buffer.observations, buffer.actions, *(getattr(buffer, n) for n in FIELDS))
-        terms: th.Tensor = self._run(
-            vector,
-            *state,
-            *(th.tensor(float(value)) for value in scalars),
-            *map(th.from_numpy, arrays),
-            rows,
-        )
-        return terms
+    def _step(self, vector: th.Tensor, state: list[th.Tensor], rows: th.Tensor) -> th.Tensor:
+        count = th.tensor(self._taken + 1.0)
+        return self._run([vector, *state, count, *self._scalars, *self._rollout, rows])
+
+
+def flatten_rollout(buffer: Any) -> None:
+    """As the buffer's ``get()`` does before it draws the first batch."""
+    flatten = buffer.swap_and_flatten
+    if isinstance(buffer.observations, dict):
+        buffer.observations = {key: flatten(part) for key, part in buffer.observations.items()}
+    else:
+        buffer.observations = flatten(buffer.observations)
+    for name in ("actions", *FIELDS):
+        setattr(buffer, name, flatten(getattr(buffer, name)))
+    buffer.generator_ready = True
 
 
 def refuses(model: Any) -> str | None:
     """Why an on-policy model's update cannot be compiled, ``None`` if it can."""
     policy, optimizer = model.policy, model.policy.optimizer
-    if type(model.rollout_buffer) is not RolloutBuffer:
-        return f"{type(model.rollout_buffer).__name__} is not SB3's RolloutBuffer"
+    if type(model.rollout_buffer) not in (RolloutBuffer, DictRolloutBuffer):
+        return f"{type(model.rollout_buffer).__name__} is not one of SB3's"
     if pure(optimizer) is None:
         return f"{type(optimizer).__name__} with these settings has no compiled form"
     trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
@@ -142,6 +155,11 @@ def make_job(model: Any, coefs: Mapping[str, Any]) -> RolloutJob:
     n = buffer.buffer_size * buffer.n_envs
     vector = ((sum(p.numel() for p in policy.parameters()),), th.float32)
     scalar, column = ((), th.float32), ((n, 1), th.float32)
+    space = model.observation_space
+    observed = [
+        ((n, *leaf.shape), th.from_numpy(part[:0]).dtype)
+        for leaf, part in zip(parts(space, space), parts(space, buffer.observations), strict=True)
+    ]
     return RolloutJob(
         algorithm=type(model),
         reads={name: getattr(model, name) for name in model.objective_reads},
@@ -154,7 +172,7 @@ def make_job(model: Any, coefs: Mapping[str, Any]) -> RolloutJob:
         inputs=(
             *[vector] * (1 + len(rule.state)),
             *[scalar] * (2 + len(names)),
-            ((n, *buffer.obs_shape), th.from_numpy(buffer.observations[:0]).dtype),
+            *observed,
             ((n, buffer.action_dim), th.from_numpy(buffer.actions[:0]).dtype),
             *[column] * len(FIELDS),
             ((min(n, model.batch_size or n),), th.int64),
@@ -190,5 +208,5 @@ class RolloutCompiler:
             kind, lambda: refuses(model), make, lambda made: made.error(coefs)
         )
         if update is not None:
-            update.begin()
+            update.begin(coefs)
         return update

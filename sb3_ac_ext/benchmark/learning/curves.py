@@ -15,12 +15,11 @@ from scipy.stats import t as student
 
 from sb3_ac_ext.benchmark.faults.cases import Scenario
 from sb3_ac_ext.benchmark.faults.run_case import evaluation_env, play, read_config
-from sb3_ac_ext.benchmark.learning.sides import COMPILED, EAGER, SB3, make
+from sb3_ac_ext.benchmark.learning.sides import SB3, learners, make
 from sb3_ac_ext.benchmark.speed.works import Side
 from sb3_ac_ext.monitoring.functional import compare_samples
 
 _FINAL_SEED = 50_000
-SIDES = (SB3, EAGER, COMPILED)
 
 
 def _tuned(algo: str, env_id: str, budget: int, n_envs: int, continuous: bool) -> Scenario:
@@ -80,21 +79,23 @@ def learn(
     tasks: Sequence[Scenario],
     seeds: Sequence[int],
     jobs: int = 1,
-    sides: Sequence[Side] = SIDES,
+    sides: Callable[[Scenario], Sequence[Side]] = learners,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Learnt]:
     """Every side of every task with every seed.
 
+    :param sides: of a task
     :param jobs: processes, with a thread each
     :param say: told what was learnt, task by task
     """
     found = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for task in tasks:
-            pairs = [(side, seed) for side in sides for seed in seeds]
+            learning = sides(task)
+            pairs = [(side, seed) for side in learning for seed in seeds]
             values = list(pool.map(partial(_final_return, task), *zip(*pairs, strict=True)))
             parts = (values[k : k + len(seeds)] for k in range(0, len(values), len(seeds)))
-            returns = {side.name: tuple(part) for side, part in zip(sides, parts, strict=True)}
+            returns = {side.name: tuple(part) for side, part in zip(learning, parts, strict=True)}
             found.append(Learnt(task.name, task.budget, returns))
             say(found[-1].line())
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from stable_baselines3 import A2C, PPO, SAC, TD3
 
+from sb3_ac_ext.benchmark import imports
 from sb3_ac_ext.benchmark.speed import command, limit, measure, works
 from sb3_ac_ext.benchmark.speed.measure import Measured, Speed
 from sb3_ac_ext.benchmark.speed.plot import write_plot
@@ -147,3 +148,12 @@ def test_the_profile_is_printed(
     assert main(["benchmark", "profile", "--algo", "a2c", "--timesteps", "200"]) == 0
     printed = capsys.readouterr().out
     assert "A2C, CartPole-v1 x 8" in printed and "ours, eager" in printed and "acting" in printed
+
+
+def test_imports_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "imports", "--rounds", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert 0.0 < found["ours"][0] < found["sb3"][0]
+    line = imports.Imports((2.0, 4.0, 3.0), (0.1, 0.4, 0.3)).line()
+    assert "takes 3.00 s, this package 0.30 s more (0.10 to 0.40, 3 rounds)" in line
+    assert line.endswith("bound 0.2 s missed")

@@ -23,6 +23,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
+from sb3_ac_ext.console import TABLES, make_console
 from sb3_ac_ext.monitoring.functional import explained_variance
 from sb3_ac_ext.wrappers import VecWorkerNormalizeReward
 
@@ -194,7 +195,6 @@ class _CriticFit(BaseCallback):
 def print_learnt(found: Sequence[Learnt]) -> None:
     """The table that the README quotes, and whether the target was kept."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     n_seeds = len(found[0].returns)
@@ -222,7 +222,7 @@ def print_learnt(found: Sequence[Learnt]) -> None:
         )
         if one.side == OURS:
             lines += [_judged(one, by_side[one.work, side]) for side in (CLEAN, SCALED)]
-    console = Console(width=110)
+    console = make_console(TABLES)
     console.print(table)
     console.print("\n".join(lines), highlight=False)
 

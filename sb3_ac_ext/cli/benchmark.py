@@ -8,6 +8,8 @@ import re
 from functools import partial
 from typing import Any
 
+from sb3_ac_ext.console import TABLES, make_console
+
 
 def add_parser(subparsers: Any) -> None:
     """:param subparsers: of the main parser"""
@@ -41,6 +43,10 @@ def add_parser(subparsers: Any) -> None:
     profile.add_argument("--json", action="store_true", help="print one JSON document")
     profile.set_defaults(run=_run_profile)
     _add_learning(kinds)
+    imports = kinds.add_parser("imports", help="seconds that importing this package adds to SB3's")
+    imports.add_argument("--rounds", type=_positive, default=5, help="new processes (default 5)")
+    imports.add_argument("--json", action="store_true", help="print one JSON document")
+    imports.set_defaults(run=_run_imports)
     replay = kinds.add_parser("replay", help="cost of a prioritized batch over a uniform one")
     replay.add_argument("--transitions", type=_positive, default=1_000_000, help="(default 1e6)")
     replay.add_argument("--batch-size", type=_positive, default=256, help="(default 256)")
@@ -89,6 +95,14 @@ def _add_learning(kinds: Any) -> None:
     for parser in (learning, solve):
         parser.add_argument("--seeds", type=_positive, default=5, help="how many (default 5)")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _run_imports(args: argparse.Namespace) -> int:
+    from sb3_ac_ext.benchmark.imports import measure
+
+    found = measure(args.rounds)
+    print(json.dumps(found.to_json(), indent=2) if args.json else found.line())
+    return 0
 
 
 def _run_crash(args: argparse.Namespace) -> int:
@@ -256,7 +270,6 @@ def run_remedies(args: argparse.Namespace) -> int:
 def _print_remedies(results: list[Any], target: float) -> None:
     from statistics import mean
 
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -270,12 +283,11 @@ def _print_remedies(results: list[Any], target: float) -> None:
         table.add_row(
             result.fault, result.task, *returns, f"{result.recovered:.0%}", f"{result.share:.0%}"
         )
-    Console().print(table)
+    make_console(TABLES).print(table)
 
 
 def _print_table(results: list[Any]) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     title = "Time of learn() with monitor or bundles over without, canary excluded"
@@ -292,4 +304,4 @@ def _print_table(results: list[Any]) -> None:
             f"{result.plain_seconds:.1f} s",
             f"{result.callback_share:.1%}",
         )
-    Console().print(table)
+    make_console(TABLES).print(table)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sb3_ac_ext.cli.arguments import run_path
+from sb3_ac_ext.console import make_console
 from sb3_ac_ext.monitoring.records import encode_number
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 EXIT_FINE, EXIT_CRITICAL, EXIT_UNUSABLE = 0, 1, 2
 _LAST = ("episodes/return_mean", "canary/return_mean")
-_PIPE_WIDTH = 10_000
 
 _DESCRIPTION = """\
 Judge a run from its files: a run folder of ours or of the RL Zoo, progress.csv, TensorBoard event
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         _print_json(_run_json(judged))
     else:
-        _print_run(_console(), judged, args.verbose)
+        _print_run(make_console(), judged, args.verbose)
     return _exit_status([judged])
 
 
@@ -106,7 +105,7 @@ def _many(path: Path, folders: list[Path], as_json: bool) -> int:
     if as_json:
         _print_json({"path": str(path), "runs": [_run_json(judged) for judged in runs]})
     else:
-        _print_table(_console(), path, runs)
+        _print_table(make_console(), path, runs)
     return _exit_status(runs)
 
 
@@ -140,13 +139,6 @@ def _finite(value: Any) -> Any:
 def _last(history: History, name: str) -> float | str | None:
     series = history.series(name, last=1)
     return encode_number(series.values[0]) if series else None
-
-
-def _console() -> Console:
-    """On a pipe nothing is wrapped: whoever reads it searches lines."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _print_run(console: Console, judged: Judged, verbose: bool) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from sb3_ac_ext.cli.arguments import read_whole_number
+from sb3_ac_ext.console import make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sb3_ac_ext.doctor import Check, Examination
 
 EXIT_FINE, EXIT_FAILED = 0, 1
-_PIPE_WIDTH = 10_000
 _STYLES = {
     "fail": "bold red",
     "warning": "yellow",
@@ -84,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(examination.to_json(), indent=2, allow_nan=False))
     else:
-        _print(_console(), examination)
+        _print(make_console(), examination)
     return EXIT_FAILED if examination.status in (Status.FAIL, Status.SKIPPED) else EXIT_FINE
 
 
@@ -95,13 +94,6 @@ def _pairs(args: argparse.Namespace, name: str) -> dict[str, Any] | None:
     with about(f"--{name.replace('_', '-')}"):
         value = getattr(args, name)
         return None if value is None else parse_pairs(value)
-
-
-def _console() -> Console:
-    """On a pipe nothing is wrapped: whoever reads it searches lines."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _print(console: Console, examination: Examination) -> None:

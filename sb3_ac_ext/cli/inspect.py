@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sb3_ac_ext.cli.arguments import run_path
+from sb3_ac_ext.console import make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sb3_ac_ext.inspection import Report, Use
 
 EXIT_EXPECTED, EXIT_DOUBTFUL = 0, 1
-_PIPE_WIDTH = 10_000
 _SHOWN = 12
 _STYLES = {"suspicious": "bold red", "damaged": "bold red", "code": "yellow", "expected": "green"}
 _SENTENCES = {
@@ -67,15 +66,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report.to_json(), indent=2, allow_nan=False))
     else:
-        _print(_console(), report, None if args.verbose else _SHOWN)
+        _print(make_console(), report, None if args.verbose else _SHOWN)
     return EXIT_EXPECTED if report.verdict is Verdict.EXPECTED else EXIT_DOUBTFUL
-
-
-def _console() -> Console:
-    """On a pipe nothing is wrapped: whoever reads it searches lines."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _print(console: Console, report: Report, most: int | None) -> None:

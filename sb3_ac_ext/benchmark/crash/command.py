@@ -17,6 +17,7 @@ from sb3_ac_ext.benchmark.crash.damage import damage_one
 from sb3_ac_ext.benchmark.crash.disk import full, read_only, small_disk
 from sb3_ac_ext.benchmark.crash.victim import FOREVER, Victim, train, weights
 from sb3_ac_ext.checkpoints.bundle import newest_complete
+from sb3_ac_ext.console import TABLES, make_console
 
 _AFTERWARDS = 100
 
@@ -139,7 +140,6 @@ def run_crash(args: Any) -> int:
 
 
 def _print(found: list[Outcome]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("what", "times", "went on", "inside a write", "steps lost", "", box=None)
@@ -147,4 +147,4 @@ def _print(found: list[Outcome]) -> None:
         lost = f"{median(one.lost):g} (at most {max(one.lost)})" if one.lost else ""
         inside = str(one.inside) if one.what == "kill -9" else ""
         table.add_row(one.what, str(one.times), str(one.resumed), inside, lost, one.note)
-    Console().print(table)
+    make_console(TABLES).print(table)

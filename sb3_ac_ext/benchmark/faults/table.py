@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterable, Sequence
 
 from sb3_ac_ext.benchmark.faults import words
 from sb3_ac_ext.benchmark.faults.judge import Judged
 from sb3_ac_ext.benchmark.faults.origin import origin
 from sb3_ac_ext.benchmark.faults.summary import Part
+from sb3_ac_ext.console import TABLES, make_console
 
-_PIPE_WIDTH = 150
 Rows = Iterable[Sequence[str]]
 
 
 def print_tables(parts: Sequence[Part]) -> None:
     """Recognition, false alarms, and what was missed, of each part."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console = make_console(TABLES)
 
     def show(headings: Sequence[str], rows: Rows) -> None:
         table = Table(box=SIMPLE_HEAD)

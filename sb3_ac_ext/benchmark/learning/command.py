@@ -9,7 +9,6 @@ from functools import partial
 from statistics import mean, median
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from sb3_ac_ext.benchmark.faults.cases import Scenario
@@ -17,6 +16,7 @@ from sb3_ac_ext.benchmark.learning import curves
 from sb3_ac_ext.benchmark.learning.curves import Learnt
 from sb3_ac_ext.benchmark.learning.sides import COMPILED, EAGER, IN_BACKGROUND, SB3
 from sb3_ac_ext.benchmark.learning.solving import CHECK, EPISODES, SOLVED, Race, race
+from sb3_ac_ext.console import TABLES, make_console
 
 TARGET = 0.5
 """Of SB3's seconds, at most."""
@@ -57,7 +57,7 @@ def _print_learnt(found: list[Learnt]) -> None:
             value = f"{mean(one.returns[side]):.1f}"
             name = (one.task, f"{one.budget:,}") if side == SB3.name else ("", "")
             table.add_row(*name, side, value, f"{low:.1f} to {high:.1f}", *compared)
-    Console().print(table)
+    make_console(TABLES).print(table)
 
 
 def run_solve(args: argparse.Namespace) -> int:
@@ -95,7 +95,7 @@ def _print_race(result: Race) -> None:
             f"{result.ratio(side, SB3.name):.2f}",
             f"{imports:.1f}",
         )
-    console = Console()
+    console = make_console(TABLES)
     console.print(table)
     best = min(result.ratio(s.name, SB3.name) for s in (EAGER, IN_BACKGROUND))
     console.print(

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from sb3_ac_ext.benchmark.speed import works
@@ -15,6 +14,7 @@ from sb3_ac_ext.benchmark.speed.measure import Measured, Speed, measure
 from sb3_ac_ext.benchmark.speed.plot import write_plot
 from sb3_ac_ext.benchmark.speed.profile import PARTS, PROFILED, Profile, profile
 from sb3_ac_ext.benchmark.speed.works import COMPILED, EAGER, SB3
+from sb3_ac_ext.console import TABLES, make_console
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,7 +78,7 @@ def _print_profile(profiles: list[Profile]) -> None:
     table.add_row("all", *(f"{sum(one.parts.values()):,.1f}" for one in profiles))
     if profiles[0].acting is not None:
         table.add_row("acting on 8 observations", *(f"{one.acting:,.0f}" for one in profiles))
-    Console().print(table)
+    make_console(TABLES).print(table)
 
 
 def _break_even(result: Measured, side: Speed) -> str:
@@ -106,7 +106,7 @@ def print_table(result: Measured) -> None:
             f"{side.peak_memory:,.0f}",
             _break_even(result, side),
         )
-    console = Console()
+    console = make_console(TABLES)
     console.print(table)
     of_limit = result.best.typical / result.limit
     found = (result.over(SB3), result.over("sbx"), of_limit)

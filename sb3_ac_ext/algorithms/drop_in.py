@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch as th
@@ -14,6 +15,7 @@ from stable_baselines3.her import HerReplayBuffer
 
 from sb3_ac_ext.algorithms.compiled.processor import has_bf16
 from sb3_ac_ext.algorithms.compiled.worth import long_enough
+from sb3_ac_ext.algorithms.fused import fused
 from sb3_ac_ext.algorithms.threads import chosen_threads
 from sb3_ac_ext.clip_reward import VecClipReward
 from sb3_ac_ext.schedules import Schedule, is_schedule, make_schedule
@@ -34,7 +36,8 @@ class DropIn(BaseAlgorithm):
     the value in force, from the beginning of each update on, and is logged as ``train/<name>``.
 
     :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
-        done in another order: in rollouts of small policies, and by compiled steps.
+        done in another order: in rollouts of small policies, by Adam's fused kernel, and by
+        compiled steps.
     :param compile: take optimizer steps by a compiled graph. Another process builds it, while
         training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
         the same shape. A first step must agree with an eager one. ``"auto"``: in runs of which two
@@ -98,6 +101,10 @@ class DropIn(BaseAlgorithm):
         if self.compile is False or watched or self.exact:
             return False
         return self.compile != "auto" or self._compiler is not None or long_enough(self)
+
+    def fast_steps(self, *optimizers: th.optim.Optimizer) -> AbstractContextManager[None]:
+        """Within which these optimizers step faster, and round otherwise, unless ``exact``."""
+        return nullcontext() if self.exact else fused(optimizers)
 
     def learn(self, *args: Any, **kwargs: Any) -> Self:
         """As SB3's, with as many threads as pay (see :mod:`.threads`)."""

@@ -91,11 +91,12 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
             buffer.anneal(self._current_progress_remaining)
         compiles = self.compiles(*self.optimizers())
         terms = []
-        for step in range(gradient_steps):
-            data = buffer.sample(batch_size, env=self._vec_normalize_env)
-            take = self._compiled_step(data, step) if compiles else None
-            terms.append(self.gradient_step(data, step) if take is None else take(data))
-            self._n_updates += 1
+        with self.fast_steps(*self.optimizers()):
+            for step in range(gradient_steps):
+                data = buffer.sample(batch_size, env=self._vec_normalize_env)
+                take = self._compiled_step(data, step) if compiles else None
+                terms.append(self.gradient_step(data, step) if take is None else take(data))
+                self._n_updates += 1
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in _means(terms).items():
             self.logger.record(f"train/{name}", value)

@@ -142,14 +142,15 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         learn_from = self.learn_from if compiled is None else compiled.learn_from
         epochs: list[list[Terms]] = []
         near = True
-        while near and len(epochs) < self.n_epochs:
-            epochs.append([])
-            for samples in self._minibatches(compiled):
-                terms, near = learn_from(samples, coefs)
-                epochs[-1].append(terms)
-                if not near:
-                    break
-            self._n_updates += 1
+        with self.fast_steps(self.policy.optimizer):
+            while near and len(epochs) < self.n_epochs:
+                epochs.append([])
+                for samples in self._minibatches(compiled):
+                    terms, near = learn_from(samples, coefs)
+                    epochs[-1].append(terms)
+                    if not near:
+                        break
+                self._n_updates += 1
         if compiled is not None:
             compiled.finish()
         if not near and self.verbose >= 1:

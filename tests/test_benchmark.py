@@ -32,6 +32,8 @@ def test_measure_pairs_runs_with_and_without(
     assert result.pairs == 2 and result.plain_seconds > 0.0
     assert 0.5 < result.low <= result.ratio <= result.high < 5.0
     assert 0.0 < result.callback_share < 0.5 and 0.5 < result.cpu_ratio < 5.0
+    told = replace(result, ratio=1.02, low=1.0, high=1.03, cpu_ratio=1.01, callback_share=0.005)
+    assert told.line() == "1.020 (1.000 to 1.030), CPU 1.010, own clock 0.5%"
 
 
 def test_the_works_are_those_that_the_bounds_are_set_for() -> None:

@@ -37,6 +37,11 @@ def test_wide_layers_learn_in_bfloat16_where_the_processor_has_it(
     )
 
 
+def test_every_task_learns_within_its_budget() -> None:
+    for task in curves.TASKS:
+        assert getattr(make(SB3, task, 1), "learning_starts", 0) <= 0.7 * task.budget
+
+
 def test_intervals_and_ranks() -> None:
     returns = {"SB3": (1.0, 2.0, 3.0, 4.0, 5.0), "ours": (11.0, 12.0, 13.0, 14.0, 15.0)}
     found = curves.Learnt("task", 10, returns)

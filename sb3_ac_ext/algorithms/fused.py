@@ -16,8 +16,9 @@ def fused(optimizers: Sequence[th.optim.Optimizer]) -> Iterator[None]:
     """Steps taken inside use PyTorch's fused kernel, which computes the same up to rounding.
 
     Afterwards optimizers are what they were, and are saved as such. Left alone are others than
-    Adam and AdamW, those whose user chose an implementation, and parameters on a GPU, where the
-    kernel counts steps in a place of its own.
+    Adam and AdamW, those whose user chose an implementation, parameters on a GPU, where the
+    kernel counts steps in a place of its own, and memory that is not contiguous: the kernel walks
+    parameters, gradients and moments side by side as they lie, whatever their strides.
 
     :param optimizers: of any kind
     """
@@ -26,7 +27,7 @@ def fused(optimizers: Sequence[th.optim.Optimizer]) -> Iterator[None]:
         for optimizer in optimizers
         if type(optimizer) in KINDS
         for group in optimizer.param_groups
-        if _left_to_us(group)
+        if _left_to_us(group) and _side_by_side(optimizer, group)
     ]
     for group in groups:
         group["fused"] = True
@@ -40,5 +41,13 @@ def fused(optimizers: Sequence[th.optim.Optimizer]) -> Iterator[None]:
 def _left_to_us(group: dict[str, Any]) -> bool:
     chosen = group.get("fused") is not None or group.get("foreach") is not None
     special = group.get("capturable") or group.get("differentiable")
-    on_cpu = all(parameter.device.type == "cpu" for parameter in group["params"])
-    return on_cpu and not chosen and not special
+    return not chosen and not special
+
+
+def _side_by_side(optimizer: th.optim.Optimizer, group: dict[str, Any]) -> bool:
+    """Whether the kernel may walk over all of a group's memory."""
+    return all(
+        tensor.device.type == "cpu" and tensor.is_contiguous()
+        for parameter in group["params"]
+        for tensor in (parameter, *optimizer.state.get(parameter, {}).values())
+    )

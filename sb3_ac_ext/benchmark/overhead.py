@@ -52,7 +52,7 @@ class Overhead:
     callback_share: float
 
     def line(self) -> str:
-        """All of it, for whoever does not wait for the table."""
+        """What was measured, for whoever does not wait for the table."""
         return (
             f"{self.ratio:.3f} ({self.low:.3f} to {self.high:.3f}), CPU {self.cpu_ratio:.3f}, "
             f"own clock {self.callback_share:.1%}"

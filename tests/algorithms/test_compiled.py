@@ -22,8 +22,10 @@ from sb3_ac_ext.algorithms.compiled import (
     worth,
 )
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
+from sb3_ac_ext.algorithms.compiled.observations import parts
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.replay_update import ReplayUpdate
+from sb3_ac_ext.algorithms.compiled.rollout_update import flatten_rollout
 from tests.algorithms.environments import Random
 from tests.compiled import is_compiled
 
@@ -104,6 +106,7 @@ OFF_POLICY: dict[str, Any] = {
         (SAC, {"observation": "arrays"}),
         pytest.param(SAC, {"ent_coef": 0.2, "max_grad_norm": 0.5}, marks=pytest.mark.slow),
         pytest.param(SAC, {"n_steps": 3, "ent_coef": "lin_0.1"}, marks=pytest.mark.slow),
+        pytest.param(TD3, {"n_steps": 3, "observation": "arrays"}, marks=pytest.mark.slow),
         pytest.param(
             SAC,
             {"target_update_interval": 2, "gradient_steps": 3, "train_freq": 4},
@@ -240,6 +243,29 @@ def test_gradient_steps_that_cannot_be_compiled(settings: dict[str, Any], reason
         SAC("MlpPolicy", env("box"), device="cpu", compile=True, **arguments).learn(40)
     said = [str(one.message) for one in caught if "not compiled" in str(one.message)]
     assert len(said) == 1 and reason in said[0]
+
+
+@pytest.mark.parametrize("observation", ["box", "arrays"])
+def test_rollouts_are_flattened_as_the_buffer_does(observation: str) -> None:
+    model = untrained(A2C, "box", observation, n_steps=4).learn(8)
+    buffer = model.rollout_buffer
+    buffer.reset()
+    rng = np.random.default_rng(0)
+    for part in parts(model.observation_space, buffer.observations):
+        part[:] = rng.normal(size=part.shape)
+    for name in ("actions", "values", "log_probs", "advantages", "returns"):
+        getattr(buffer, name)[:] = rng.normal(size=getattr(buffer, name).shape)
+    buffer.full = True
+    other = deepcopy(buffer)
+    flatten_rollout(buffer)
+    next(other.get())
+    assert buffer.generator_ready
+    for name in ("observations", "actions", "values", "log_probs", "advantages", "returns"):
+        mine, theirs = getattr(buffer, name), getattr(other, name)
+        if isinstance(mine, dict):
+            assert all(np.array_equal(mine[key], theirs[key]) for key in theirs)
+        else:
+            assert np.array_equal(mine, theirs)
 
 
 def test_dictionaries_of_arrays_alone_are_compiled() -> None:

@@ -68,6 +68,27 @@ def test_a_fused_step_goes_on_where_a_plain_one_was() -> None:
         assert th.allclose(value, mixed_state["state"][0][name], rtol=1e-5, atol=1e-7)
 
 
+def test_moments_that_lie_otherwise_than_their_parameter_are_not_fused() -> None:
+    def resumed(fast: bool) -> th.Tensor:
+        """A convolution trained in another memory format, saved, and loaded into a plain one."""
+        th.manual_seed(2)
+        first, second = (th.nn.Conv2d(3, 4, 3) for _ in range(2))
+        first.to(memory_format=th.channels_last)
+        optimizers = [th.optim.Adam(net.parameters(), lr=0.01) for net in (first, second)]
+        images = th.randn(2, 3, 8, 8)
+        for net, optimizer in zip((first, second), optimizers, strict=True):
+            for _ in range(3):
+                optimizer.zero_grad()
+                net(images).square().mean().backward()
+                with fused([optimizer] if fast else []):
+                    optimizer.step()
+            second.load_state_dict(first.state_dict())
+            optimizers[1].load_state_dict(optimizers[0].state_dict())
+        return second.weight.detach().clone()
+
+    assert th.allclose(resumed(True), resumed(False), rtol=1e-5, atol=1e-6)
+
+
 def test_the_flag_goes_when_a_step_fails() -> None:
     optimizer = th.optim.Adam([th.nn.Parameter(th.ones(2))])
     with pytest.raises(RuntimeError, match="no step"), fused([optimizer]):

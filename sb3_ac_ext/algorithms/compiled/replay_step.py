@@ -66,16 +66,17 @@ class ReplayJob(Job):
         return step
 
 
-def columns(policy: Any, data: Any) -> list[th.Tensor]:
-    """A batch as a step takes it, with a column of discounts.
-
-    :param policy: for the space of observations
-    """
+def columns(model: Any, data: Any) -> list[th.Tensor]:
+    """A batch as a step of the model takes it: with a column of discounts in any case."""
     found: list[th.Tensor] = []
     for name in COLUMNS:
         column = getattr(data, name)
-        observed = name in OBSERVED
-        found += parts(policy.observation_space, column) if observed else [column]
+        if name in OBSERVED:
+            found += parts(model.observation_space, column)
+        elif column is None:
+            found.append(th.full_like(data.rewards, model.gamma))
+        else:
+            found.append(column)
     return found
 
 

@@ -37,13 +37,6 @@ RESTATED = (
 """Methods that the compiled step does not call: a class with others of its own is left alone."""
 
 
-def discounted(model: Any, data: Any) -> Any:
-    """The batch, with a column of discounts in any case."""
-    if data.discounts is not None:
-        return data
-    return data._replace(discounts=th.full_like(data.rewards, model.gamma))
-
-
 def _scalar(value: float) -> th.Tensor:
     return th.tensor(float(value))
 
@@ -83,7 +76,7 @@ class ReplayUpdate:
         if self._job.soft and LOG_ENT_COEF not in networks.trained:
             inputs.append(model.ent_coef_tensor)
         inputs += [th.empty_like(data.actions).normal_() for _ in range(2 if self._job.soft else 1)]
-        values = self._run([*inputs, *columns(model.policy, discounted(model, data))])
+        values = self._run([*inputs, *columns(model, data)])
         for name, flat in networks.trained.items():
             if name != "actor" or "actor" in self._job.parts:
                 flat.step += 1.0
@@ -215,7 +208,7 @@ def make_job(model: Any, networks: Networks, parts: tuple[str, ...], data: Any) 
     if soft and LOG_ENT_COEF not in rules:
         inputs.append(_shape(model.ent_coef_tensor))
     inputs += [_shape(data.actions)] * (2 if soft else 1)
-    inputs += map(_shape, columns(model.policy, discounted(model, data)))
+    inputs += map(_shape, columns(model, data))
     return ReplayJob(
         algorithm=type(model),
         reads={name: getattr(model, name) for name in model.losses_read},

@@ -70,7 +70,7 @@ def _make_step(job: RolloutJob) -> Callable[..., th.Tensor]:
         state, (count, lr, *more) = rest[:n_state], rest[n_state:]
         coefs = dict(zip(job.coefs, more[:n_coefs], strict=True))
         given = iter(more[n_coefs:])
-        seen = parts(space, whole(space, given))
+        seen = [next(given) for _ in parts(space, space)]
         actions, values, log_probs, advantages, returns, rows = given
         observations = whole(space, (part[rows] for part in seen))
         taken = actions[rows].to(th.float32)

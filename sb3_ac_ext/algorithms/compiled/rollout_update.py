@@ -60,9 +60,14 @@ class RolloutUpdate:
             self._flat = self._gathered()
         self._taken = self._flat.step
 
-    def finish(self) -> None:
+    def _hand_back(self) -> None:
         """Tell the optimizer how many steps it has taken."""
         self._flat.step = self._taken
+
+    def finish(self) -> None:
+        """The update is done; its rollout is kept no longer than the buffer keeps it."""
+        self._hand_back()
+        self._rollout = []
 
     def minibatches(self) -> Iterator[th.Tensor]:
         """Rows of each minibatch of an epoch, as ``RolloutBuffer.get`` draws them."""
@@ -71,9 +76,12 @@ class RolloutUpdate:
         yield from th.split(rows, self._model.batch_size or n)
 
     def learn_from(self, rows: th.Tensor, coefs: Mapping[str, Any]) -> tuple[Terms, bool]:
-        """As the model's ``learn_from``; a last, smaller minibatch is left to that."""
+        """As the model's ``learn_from``; a last, smaller minibatch is left to that.
+
+        :param coefs: those that the update was begun with
+        """
         if tuple(rows.shape) != self._job.inputs[-1][0]:
-            self.finish()
+            self._hand_back()
             eager: tuple[Terms, bool] = self._model.learn_from(self._samples(rows), coefs)
             self._take_over()
             return eager
@@ -100,7 +108,7 @@ class RolloutUpdate:
         finally:
             for part, before in zip((self._flat.vector, *self._flat.state), kept, strict=True):
                 part.copy_(before)
-            self.finish()
+            self._hand_back()
         return off / max(length, 1e-12)
 
     def _samples(self, rows: th.Tensor) -> Any:

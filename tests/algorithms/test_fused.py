@@ -76,14 +76,18 @@ def test_moments_that_lie_otherwise_than_their_parameter_are_not_fused() -> None
         first.to(memory_format=th.channels_last)
         optimizers = [th.optim.Adam(net.parameters(), lr=0.01) for net in (first, second)]
         images = th.randn(2, 3, 8, 8)
-        for net, optimizer in zip((first, second), optimizers, strict=True):
+
+        def train(net: th.nn.Module, optimizer: th.optim.Optimizer) -> None:
             for _ in range(3):
                 optimizer.zero_grad()
                 net(images).square().mean().backward()
                 with fused([optimizer] if fast else []):
                     optimizer.step()
-            second.load_state_dict(first.state_dict())
-            optimizers[1].load_state_dict(optimizers[0].state_dict())
+
+        train(first, optimizers[0])
+        second.load_state_dict(first.state_dict())
+        optimizers[1].load_state_dict(optimizers[0].state_dict())
+        train(second, optimizers[1])
         return second.weight.detach().clone()
 
     assert th.allclose(resumed(True), resumed(False), rtol=1e-5, atol=1e-6)

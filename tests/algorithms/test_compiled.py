@@ -21,6 +21,8 @@ from sb3_ac_ext.algorithms.compiled import (
     replay_update,
     worth,
 )
+from sb3_ac_ext.algorithms.compiled.agreement import disagreement
+from sb3_ac_ext.algorithms.compiled.compiler import TOLERANCE
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.observations import parts
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
@@ -207,11 +209,23 @@ def test_compiled_gradient_steps_give_way_and_go_on(tmp_path: Path) -> None:
     assert deepcopy(model)._compiler is None
 
 
-def test_a_step_that_turns_out_nan_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay_update, "_apart", lambda *_: float("nan"))
-    monkeypatch.setattr(background.Build, "done", True)
-    monkeypatch.setattr(background.Build, "wait", lambda self: None)
-    monkeypatch.setattr(background.Build, "error", lambda self: None)
+def test_rounding_that_adam_enlarges_is_no_disagreement() -> None:
+    before, step = th.zeros(100), th.linspace(0.1, 0.2, 100)
+    off = 4e-4 * step
+    moved, near, far = (before + step, before + step * (1 + 1e-6), before + step + off)
+    assert disagreement([(far, moved, before)], [(near, moved, before)]) < TOLERANCE
+    assert disagreement([(near, moved, before)], [(far, moved, before)]) > TOLERANCE
+    assert disagreement([(-moved, moved, before)], [(moved, moved, before)]) > TOLERANCE
+    assert np.isnan(disagreement([(far * th.nan, moved, before)], [(near, moved, before)]))
+
+
+def test_a_step_that_turns_out_nan_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "package.pt2"
+    package.touch()
+    monkeypatch.setattr(cache, "package_of", lambda job: package)
+    monkeypatch.setattr(replay_update, "disagreement", lambda *_: float("nan"))
     monkeypatch.setattr(ReplayUpdate, "__init__", _idle)
     monkeypatch.setattr(ReplayUpdate, "gradient_step", lambda self, data: {})
     with pytest.warns(UserWarning, match="differs from an eager one by nan"):
@@ -220,6 +234,7 @@ def test_a_step_that_turns_out_nan_is_not_taken(monkeypatch: pytest.MonkeyPatch)
         weights(model),
         weights(SAC("MlpPolicy", env("box"), device="cpu", compile=False, **OFF_POLICY).learn(40)),
     )
+    assert package.exists(), "others may agree with it"
 
 
 def _idle(self: Any, model: Any, networks: Any, job: Any, package: Any) -> None:

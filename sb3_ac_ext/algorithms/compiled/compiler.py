@@ -15,8 +15,8 @@ from sb3_ac_ext.algorithms.compiled.job import Job
 from sb3_ac_ext.monitoring.neutral import has_modes
 
 TOLERANCE, TOLERANCE_BF16 = 1e-4, 0.05
-"""Most that a step may differ from an eager one, over the length of that: in float32, and where
-sums in another order are rounded to the eight bits of bfloat16."""
+"""Most that a step may disagree with an eager one (:mod:`.agreement`): in float32, and where sums
+in another order are rounded to the eight bits of bfloat16."""
 
 Made = TypeVar("Made")
 
@@ -42,7 +42,7 @@ class Compiler(Generic[Made]):
     def get(self, off: Callable[[Made], float]) -> Made | None:
         """``None`` while there is nothing, and for ever after giving up.
 
-        :param off: by how much of its length a compiled step differs from an eager one; asked once
+        :param off: by how much a compiled step disagrees with an eager one; asked once
         """
         if not self.given_up and self._made is None:
             self._made = self._make(off)
@@ -55,16 +55,13 @@ class Compiler(Generic[Made]):
             made = self._load(self._package)
             apart = off(made)
         except Exception as error:  # a package that was cut short, or of another machine
-            self._discard(f"{self._package} cannot be used: {error}")
+            self._package.unlink(missing_ok=True)
+            self.give_up(f"{self._package} cannot be used: {error}")
             return None
         if not apart <= self._tolerance:
-            self._discard(f"a compiled step differs from an eager one by {apart:.1g} of its length")
+            self.give_up(f"a compiled step differs from an eager one by {apart:.1g} of its length")
             return None
         return made
-
-    def _discard(self, reason: str) -> None:
-        self._package.unlink(missing_ok=True)
-        self.give_up(reason)
 
     def _built(self, build: Build) -> bool:
         if self._wait:

@@ -57,9 +57,10 @@ class Networks:
             for name, vector in self.targets.items()
         )
 
-    def vectors(self) -> list[th.Tensor]:
-        """All that a step may change."""
-        flats = self.trained.values()
-        return [part for flat in flats for part in (flat.vector, *flat.state)] + [
-            *self.targets.values()
-        ]
+    def parameters(self) -> list[th.Tensor]:
+        """Of networks and their targets."""
+        return [*(flat.vector for flat in self.trained.values()), *self.targets.values()]
+
+    def moments(self) -> list[th.Tensor]:
+        """State of all optimizers."""
+        return [part for flat in self.trained.values() for part in flat.state]

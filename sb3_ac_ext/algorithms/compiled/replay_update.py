@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch as th
 
+from sb3_ac_ext.algorithms.compiled.agreement import disagreement
 from sb3_ac_ext.algorithms.compiled.compiler import Compilers
 from sb3_ac_ext.algorithms.compiled.job import Shape, twin
 from sb3_ac_ext.algorithms.compiled.networks import (
@@ -83,16 +83,17 @@ class ReplayUpdate:
         return dict(zip(self._names, values, strict=True))
 
     def error(self, data: Any, step: int) -> float:
-        """Distance between where a compiled step and an eager one lead from the same state, over
-        the length of the eager one, or a thousandth of the state's, below which all is rounding;
-        the largest of all vectors. Model and generator are as they were afterwards."""
+        """How far a compiled step and an eager one lead from each other, see
+        :func:`~.agreement.disagreement`. Model and generator are as they were afterwards."""
         networks, seed = self._networks(), th.get_rng_state()
-        before = [part.clone() for part in networks.vectors()]
+        parameters, moments = networks.parameters(), networks.moments()
+        before = _copies(parameters), _copies(moments)
         counts = {name: flat.step for name, flat in networks.trained.items()}
 
         def restore() -> None:
-            for part, kept in zip(networks.vectors(), before, strict=True):
-                part.copy_(kept)
+            for parts, kept in zip((parameters, moments), before, strict=True):
+                for part, value in zip(parts, kept, strict=True):
+                    part.copy_(value)
             for name, flat in networks.trained.items():
                 flat.step = counts[name]
             th.set_rng_state(seed)
@@ -100,17 +101,19 @@ class ReplayUpdate:
         try:
             with products(self._job.bf16):
                 self._names = sorted(self._model.gradient_step(data, step))
-            eager = [part.clone() for part in networks.vectors()]
+            eager = _copies(parameters), _copies(moments)
             restore()
             self.gradient_step(data)
-            return float(np.max(list(map(_apart, networks.vectors(), eager, before))))
+            return disagreement(
+                zip(parameters, eager[0], before[0], strict=True),
+                zip(moments, eager[1], before[1], strict=True),
+            )
         finally:
             restore()
 
 
-def _apart(mine: th.Tensor, eager: th.Tensor, before: th.Tensor) -> float:
-    length = max(float((eager - before).norm()), 1e-3 * float(before.norm()), 1e-12)
-    return float((mine - eager).norm()) / length
+def _copies(tensors: list[th.Tensor]) -> list[th.Tensor]:
+    return [tensor.clone() for tensor in tensors]
 
 
 class ReplayCompiler:

@@ -11,6 +11,7 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 
+from sb3_ac_ext.algorithms.compiled.agreement import disagreement
 from sb3_ac_ext.algorithms.compiled.compiler import Compilers
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.job import twin
@@ -92,24 +93,24 @@ class RolloutUpdate:
         return terms, near
 
     def error(self, coefs: Mapping[str, Any]) -> float:
-        """Distance between where a compiled step and an eager one lead from the same state, over
-        the length of the eager one. The model is as it was afterwards."""
+        """How far a compiled step and an eager one lead from each other, see
+        :func:`~.agreement.disagreement`. The model is as it was afterwards."""
         self.begin(coefs)
         rows = th.arange(self._job.inputs[-1][0][0])
-        kept = [part.clone() for part in (self._flat.vector, *self._flat.state)]
-        vector, *state = (part.clone() for part in kept)
+        theirs = [self._flat.vector, *self._flat.state]
+        before = [part.clone() for part in theirs]
+        vector, *state = (part.clone() for part in theirs)
         try:
             self._step(vector, state, rows)
             with products(self._job.bf16):
                 terms, _ = self._model.learn_from(self._samples(rows), coefs)
             self._names = list(terms)
-            length = float((self._flat.vector - kept[0]).norm())
-            off = float((self._flat.vector - vector).norm())
+            parameters, *moments = zip((vector, *state), theirs, before, strict=True)
+            return disagreement([parameters], moments)
         finally:
-            for part, before in zip((self._flat.vector, *self._flat.state), kept, strict=True):
-                part.copy_(before)
+            for part, value in zip(theirs, before, strict=True):
+                part.copy_(value)
             self._hand_back()
-        return off / max(length, 1e-12)
 
     def _samples(self, rows: th.Tensor) -> Any:
         return self._model.rollout_buffer._get_samples(rows.numpy())

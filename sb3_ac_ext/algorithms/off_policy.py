@@ -91,15 +91,18 @@ class OffPolicyUpdate(DropIn, OffPolicyAlgorithm):
             buffer.anneal(self._current_progress_remaining)
         compiles = self.compiles(*self.optimizers())
         terms = []
-        with self.fast_steps(*self.optimizers()):
-            for step in range(gradient_steps):
-                data = buffer.sample(batch_size, env=self._vec_normalize_env)
-                take = self._compiled_step(data, step) if compiles else None
-                terms.append(self.gradient_step(data, step) if take is None else take(data))
-                self._n_updates += 1
+        for step in range(gradient_steps):
+            data = buffer.sample(batch_size, env=self._vec_normalize_env)
+            take = self._compiled_step(data, step) if compiles else None
+            terms.append(self._eager_step(data, step) if take is None else take(data))
+            self._n_updates += 1
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in _means(terms).items():
             self.logger.record(f"train/{name}", value)
+
+    def _eager_step(self, data: Any, step: int) -> Terms:
+        with self.fast_steps(*self.optimizers()):
+            return self.gradient_step(data, step)
 
     def _compiled_step(self, data: Any, step: int) -> Callable[[Any], Terms] | None:
         """What takes a gradient step, ``None`` for an eager one: while a compiler is at work."""

@@ -59,7 +59,7 @@ class Compiler(Generic[Made]):
             self.give_up(f"{self._package} cannot be used: {error}")
             return None
         if not apart <= self._tolerance:
-            self.give_up(f"a compiled step differs from an eager one by {apart:.1g} of its length")
+            self.give_up(f"a compiled step differs from an eager one by {apart:.1g}")
             return None
         return made
 

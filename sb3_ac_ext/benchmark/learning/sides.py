@@ -16,7 +16,7 @@ from sb3_ac_ext.models import constructor_kwargs
 SB3 = Side("SB3", works.SB3)
 EAGER = Side(works.EAGER, works.OURS, arguments={"compile": False})
 COMPILED = Side(works.COMPILED, works.OURS, arguments={"compile": "wait"})
-HALF = Side("ours, compiled, bf16", works.OURS, arguments={"compile": "wait", "bf16": True})
+HALF = Side(works.HALF.name, works.OURS, arguments=works.HALF.arguments)
 IN_BACKGROUND = Side("ours, compiled meanwhile", works.OURS, arguments={"compile": True})
 
 

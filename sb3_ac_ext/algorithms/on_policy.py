@@ -26,6 +26,21 @@ Terms = dict[str, th.Tensor]
 
 
 @dataclass(frozen=True)
+class Told:
+    """What an optimizer step tells of its loss.
+
+    :param names: of the terms
+    :param values: shape (k,)
+    """
+
+    names: tuple[str, ...]
+    values: th.Tensor
+
+    def __getitem__(self, name: str) -> th.Tensor:
+        return self.values[self.names.index(name)]
+
+
+@dataclass(frozen=True)
 class Batch:
     """Rows of a rollout, and the present policy's view of them; every tensor has shape (n,).
 
@@ -140,14 +155,14 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         coefs = self.coefficients()
         compiled = self._compiled_update(coefs)
         learn_from = self.learn_from if compiled is None else compiled.learn_from
-        epochs: list[list[Terms]] = []
+        epochs: list[list[Told]] = []
         near = True
         with self.fast_steps(self.policy.optimizer):
             while near and len(epochs) < self.n_epochs:
                 epochs.append([])
                 for samples in self._minibatches(compiled):
-                    terms, near = learn_from(samples, coefs)
-                    epochs[-1].append(terms)
+                    told, near = learn_from(samples, coefs)
+                    epochs[-1].append(told)
                     if not near:
                         break
                 self._n_updates += 1
@@ -158,27 +173,29 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
             print(f"Early stopping at step {len(epochs) - 1} due to reaching max kl: {kl:.2f}")
         self._log([_table(epoch) for epoch in epochs], coefs)
 
-    def learn_from(self, samples: Any, coefs: Mapping[str, Scalar]) -> tuple[Terms, bool]:
+    def learn_from(self, samples: Any, coefs: Mapping[str, Scalar]) -> tuple[Told, bool]:
         """One optimizer step.
 
         :param samples: of the rollout buffer
         :return: what is logged, and whether the policy is near enough to have been updated
         """
         loss, terms = self.objective(self._batch(samples), coefs)
-        near = self.near_enough(terms)
+        with th.no_grad():
+            told = Told(tuple(terms), th.stack(list(terms.values())))
+        near = self.near_enough(told)
         if near:
             self.policy.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
             self.policy.optimizer.step()
             self._bound_log_std()
-        return terms, near
+        return told, near
 
-    def near_enough(self, terms: Terms) -> bool:
+    def near_enough(self, told: Told) -> bool:
         """Whether the policy is within 1.5 ``target_kl`` of the one that acted."""
         if self.target_kl is None:
             return True
-        return bool(losses.near_enough(float(terms["approx_kl"]), self.target_kl))
+        return bool(losses.near_enough(float(told["approx_kl"]), self.target_kl))
 
     def _minibatches(self, compiled: RolloutUpdate | None) -> Iterator[Any]:
         if compiled is not None:
@@ -249,8 +266,7 @@ def split_critic(policy: Any) -> None:
     policy.optimizer.add_param_group({"params": critic})
 
 
-def _table(terms: list[Terms]) -> dict[str, npt.NDArray[np.float32]]:
+def _table(epoch: list[Told]) -> dict[str, npt.NDArray[np.float32]]:
     """Values of an epoch's batches, read from the device at once."""
-    with th.no_grad():
-        rows = th.stack([th.stack(list(one.values())) for one in terms]).cpu().numpy()
-    return {name: np.ascontiguousarray(rows[:, k]) for k, name in enumerate(terms[0])}
+    rows = th.stack([told.values for told in epoch]).cpu().numpy()
+    return {name: np.ascontiguousarray(rows[:, k]) for k, name in enumerate(epoch[0].names)}

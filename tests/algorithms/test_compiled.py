@@ -434,7 +434,8 @@ def test_pure_optimizers_step_as_torch_does(make: Any) -> None:
             p.grad = th.randn_like(p)
         grad = th.cat([p.grad.reshape(-1) for p in modules[0].parameters()])
         usual.step()
-        new, state = rule(vectors.vector, grad, vectors.state, th.tensor(float(k)), th.tensor(0.01))
+        factors = rule.factors(float(k), 0.01)
+        new, state = rule(vectors.vector, grad, vectors.state, factors)
         vectors.vector.copy_(new)
         for old, part in zip(vectors.state, state, strict=True):
             old.copy_(part)

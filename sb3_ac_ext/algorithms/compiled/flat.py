@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch as th
 from torch import nn
@@ -36,6 +37,21 @@ def layout_of(network: nn.Module, prefix: str = "") -> Layout:
 def views(vector: th.Tensor, layout: Layout) -> dict[str, th.Tensor]:
     """Parts of a vector under the names and in the shapes of the parameters that they are."""
     return {name: vector[span].view(shape) for name, span, shape in layout}
+
+
+Parameters = Mapping[str, th.Tensor]
+Loss = Callable[[Parameters], tuple[th.Tensor, Any]]
+
+
+def gradient(loss: Loss, vector: th.Tensor, layout: Layout) -> tuple[th.Tensor, th.Tensor, Any]:
+    """Of a loss of parameters with respect to the vector that they are views of, part by part: the
+    gradient of a slice would be as long as the vector, and they would all be added up.
+
+    :param loss: gives what it tells besides, too
+    :return: the gradient, the loss and what it told
+    """
+    parts, (value, aside) = th.func.grad_and_value(loss, has_aux=True)(views(vector, layout))
+    return th.cat([parts[name].reshape(-1) for name, *_ in layout]), value, aside
 
 
 def flattened(parameters: Sequence[nn.Parameter]) -> th.Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch as th
 
 from sb3_ac_ext.algorithms.compiled.flat import FlatParameters, flattened
-from sb3_ac_ext.algorithms.compiled.optimizers import pure
+from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, pure
 from sb3_ac_ext.algorithms.compiled.replay_step import LOG_ENT_COEF
 from sb3_ac_ext.algorithms.sac import SAC
 
@@ -31,6 +31,12 @@ def optimizers_of(model: Any) -> dict[str, th.optim.Optimizer]:
     return found
 
 
+def _rule(optimizer: th.optim.Optimizer) -> Adam | RMSprop:
+    rule = pure(optimizer)
+    assert rule is not None
+    return rule
+
+
 class Networks:
     """A model's networks as long vectors that packages change in place.
 
@@ -39,8 +45,9 @@ class Networks:
 
     def __init__(self, model: Any) -> None:
         self.optimizers = optimizers_of(model)
+        self.rules = {name: _rule(optimizer) for name, optimizer in self.optimizers.items()}
         self.trained = {
-            name: FlatParameters(optimizer, pure(optimizer).state)  # type: ignore[union-attr]
+            name: FlatParameters(optimizer, self.rules[name].state)
             for name, optimizer in self.optimizers.items()
         }
         targets = targets_of(model)

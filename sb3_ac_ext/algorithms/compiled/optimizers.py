@@ -1,7 +1,12 @@
-"""Optimizer steps as pure functions of vectors, as ``torch.optim`` computes them."""
+"""Optimizer steps as pure functions of vectors, as ``torch.optim`` computes them.
+
+What is alike for all parameters is not computed in the step: a compiler would move it into the loop
+over them, and a power in there takes longer than the rest.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +14,7 @@ from typing import Any
 import torch as th
 
 Vectors = Sequence[th.Tensor]
-Rule = Callable[[th.Tensor, th.Tensor, Vectors, th.Tensor, th.Tensor], tuple[th.Tensor, Vectors]]
+Rule = Callable[[th.Tensor, th.Tensor, Vectors, th.Tensor], tuple[th.Tensor, Vectors]]
 
 
 @dataclass(frozen=True)
@@ -21,20 +26,30 @@ class Adam:
 
     state = ("exp_avg", "exp_avg_sq")
 
+    def factors(self, step: float, rate: float) -> th.Tensor:
+        """What a step takes alike for all parameters.
+
+        :param step: number of this one, from 1
+        :param rate: of learning
+        :return: shape (k,)
+        """
+        beta1, beta2 = self.betas
+        return th.tensor((rate / (1.0 - beta1**step), math.sqrt(1.0 - beta2**step)))
+
     def __call__(
-        self, theta: th.Tensor, grad: th.Tensor, state: Vectors, step: th.Tensor, lr: th.Tensor
+        self, theta: th.Tensor, grad: th.Tensor, state: Vectors, factors: th.Tensor
     ) -> tuple[th.Tensor, Vectors]:
         """
         :param theta: parameters, shape (p,)
         :param grad: shape (p,)
         :param state: vectors of shape (p,)
-        :param step: of this one, from 1
+        :param factors: of this step
         """
         beta1, beta2 = self.betas
+        corrected, root = factors.unbind()
         mean = th.lerp(state[0], grad, 1.0 - beta1)
         square = state[1] * beta2 + grad * grad * (1.0 - beta2)
-        corrected = lr / (1.0 - beta1**step)
-        size = square.sqrt() / (1.0 - beta2**step).sqrt() + self.eps
+        size = square.sqrt() / root + self.eps
         return theta - corrected * mean / size, (mean, square)
 
 
@@ -47,12 +62,16 @@ class RMSprop:
 
     state = ("square_avg",)
 
+    def factors(self, step: float, rate: float) -> th.Tensor:
+        """As of :class:`Adam`."""
+        return th.tensor((rate,))
+
     def __call__(
-        self, theta: th.Tensor, grad: th.Tensor, state: Vectors, step: th.Tensor, lr: th.Tensor
+        self, theta: th.Tensor, grad: th.Tensor, state: Vectors, factors: th.Tensor
     ) -> tuple[th.Tensor, Vectors]:
         """As :class:`Adam`."""
         square = state[0] * self.alpha + grad * grad * (1.0 - self.alpha)
-        return theta - lr * grad / (square.sqrt() + self.eps), (square,)
+        return theta - factors[0] * grad / (square.sqrt() + self.eps), (square,)
 
 
 def scaled_down(grad: th.Tensor, most: float | None) -> th.Tensor:

@@ -14,7 +14,7 @@ from torch import nn
 from torch.distributions import normal
 
 from sb3_ac_ext.algorithms import losses
-from sb3_ac_ext.algorithms.compiled.flat import Layout, layout_of, views
+from sb3_ac_ext.algorithms.compiled.flat import Layout, Parameters, gradient, layout_of, views
 from sb3_ac_ext.algorithms.compiled.job import Job
 from sb3_ac_ext.algorithms.compiled.observations import parts, whole
 from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, scaled_down
@@ -34,8 +34,8 @@ Loss = Callable[[], tuple[th.Tensor, Terms]]
 @dataclass(frozen=True)
 class ReplayJob(Job):
     """
-    Inputs are, in this order: for each trained network its parameters, the optimizer's state, the
-    number of this step and the learning rate; the targets' parameters; ``tau``; where it is fixed,
+    Inputs are, in this order: for each trained network its parameters, the optimizer's state and
+    its rule's factors; the targets' parameters; ``tau``; where it is fixed,
     the entropy coefficient; normal noise of the shape of actions; a batch.
 
     :param rules: name of network -> rule of its optimizer; ``log_ent_coef`` is a network, too
@@ -103,18 +103,17 @@ class _Trained:
     """
     :param theta: parameters, shape (p,)
     :param state: of the optimizer, vectors of shape (p,)
-    :param count: number of this step, from 1
+    :param factors: of the optimizer's rule
     """
 
     theta: th.Tensor
     state: tuple[th.Tensor, ...]
-    count: th.Tensor
-    rate: th.Tensor
+    factors: th.Tensor
 
     @classmethod
     def of(cls, given: Iterator[th.Tensor], rule: Adam | RMSprop) -> _Trained:
         theta = next(given)
-        return cls(theta, tuple(next(given) for _ in rule.state), next(given), next(given))
+        return cls(theta, tuple(next(given) for _ in rule.state), next(given))
 
 
 class _Step:
@@ -178,10 +177,12 @@ class _Step:
         if learnt is not None:
             wanted = float(model.target_entropy)
 
-            def temperature(value: th.Tensor) -> tuple[th.Tensor, Terms]:
+            def temperature(given: Parameters) -> tuple[th.Tensor, Terms]:
+                value = given[LOG_ENT_COEF]
                 return losses.temperature_loss(value, aside["log_prob"], wanted), {}
 
-            terms["ent_coef_loss"], _ = self._descend_vector(LOG_ENT_COEF, temperature)
+            layout = [(LOG_ENT_COEF, slice(None), learnt.theta.shape)]
+            terms["ent_coef_loss"], _ = self._update(LOG_ENT_COEF, temperature, layout)
         return terms
 
     def _delayed(self) -> Terms:
@@ -198,20 +199,20 @@ class _Step:
     def _descend(self, name: str, loss: Loss) -> tuple[th.Tensor, Terms]:
         """One step of a network's optimizer; the loss, and what it tells besides."""
 
-        def of(vector: th.Tensor) -> tuple[th.Tensor, Terms]:
-            self._put(name, vector)
+        def of(parameters: Parameters) -> tuple[th.Tensor, Terms]:
+            self._now.update(parameters)
             found: tuple[th.Tensor, Terms] = self._call(loss)
             return found
 
-        return self._descend_vector(name, of)
+        return self._update(name, of, self._layouts[name])
 
-    def _descend_vector(
-        self, name: str, loss: Callable[[th.Tensor], tuple[th.Tensor, Terms]]
+    def _update(
+        self, name: str, loss: Callable[[Parameters], tuple[th.Tensor, Terms]], layout: Layout
     ) -> tuple[th.Tensor, Terms]:
         it = self._trained[name]
-        grad, (value, aside) = th.func.grad_and_value(loss, has_aux=True)(it.theta)
+        grad, value, aside = gradient(loss, it.theta, layout)
         grad = scaled_down(grad, self._job.max_grad_norm)
-        updated, changed = self._job.rules[name](it.theta, grad, it.state, it.count, it.rate)
+        updated, changed = self._job.rules[name](it.theta, grad, it.state, it.factors)
         for old, new in zip((it.theta, *it.state), (updated, *changed), strict=True):
             old.copy_(new)
         self._new[name] = updated

@@ -37,10 +37,6 @@ RESTATED = (
 """Methods that the compiled step does not call: a class with others of its own is left alone."""
 
 
-def _scalar(value: float) -> th.Tensor:
-    return th.tensor(float(value))
-
-
 def _shape(tensor: th.Tensor) -> Shape:
     return tuple(tensor.shape), tensor.dtype
 
@@ -69,10 +65,11 @@ class ReplayUpdate:
         model, networks = self._model, self._networks()
         inputs: list[th.Tensor] = []
         for name, flat in networks.trained.items():
-            rate = networks.optimizers[name].param_groups[0]["lr"]
-            inputs += [flat.vector, *flat.state, _scalar(flat.step + 1.0), _scalar(rate)]
+            rate = float(networks.optimizers[name].param_groups[0]["lr"])
+            factors = self._job.rules[name].factors(flat.step + 1.0, rate)
+            inputs += [flat.vector, *flat.state, factors]
         inputs += networks.targets.values()
-        inputs.append(_scalar(model.tau))
+        inputs.append(th.tensor(float(model.tau)))
         if self._job.soft and LOG_ENT_COEF not in networks.trained:
             inputs.append(model.ent_coef_tensor)
         inputs += [th.empty_like(data.actions).normal_() for _ in range(2 if self._job.soft else 1)]
@@ -201,14 +198,14 @@ def make_job(model: Any, networks: Networks, parts: tuple[str, ...], data: Any) 
     :param data: a batch, for its shapes
     """
     soft = is_soft(model)
-    rules = {name: pure(optimizer) for name, optimizer in networks.optimizers.items()}
     scalar = ((), th.float32)
     inputs = []
-    for flat in networks.trained.values():
-        inputs += [_shape(flat.vector)] * (1 + len(flat.state)) + [scalar] * 2
+    for name, flat in networks.trained.items():
+        factors = networks.rules[name].factors(1.0, 0.0)
+        inputs += [*[_shape(flat.vector)] * (1 + len(flat.state)), _shape(factors)]
     inputs += map(_shape, networks.targets.values())
     inputs.append(scalar)
-    if soft and LOG_ENT_COEF not in rules:
+    if soft and LOG_ENT_COEF not in networks.rules:
         inputs.append(_shape(model.ent_coef_tensor))
     inputs += [_shape(data.actions)] * (2 if soft else 1)
     inputs += map(_shape, columns(model, data))
@@ -218,7 +215,7 @@ def make_job(model: Any, networks: Networks, parts: tuple[str, ...], data: Any) 
         bf16=model.bf16,
         policy=twin(model.policy),
         inputs=tuple(inputs),
-        rules=rules,  # type: ignore[arg-type]
+        rules=networks.rules,
         targets=targets_of(model),
         soft=soft,
         parts=parts,

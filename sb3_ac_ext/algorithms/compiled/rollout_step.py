@@ -11,7 +11,7 @@ from gymnasium import spaces
 from torch import nn
 
 from sb3_ac_ext.algorithms import losses
-from sb3_ac_ext.algorithms.compiled.flat import layout_of, views
+from sb3_ac_ext.algorithms.compiled.flat import Parameters, gradient, layout_of
 from sb3_ac_ext.algorithms.compiled.job import Job
 from sb3_ac_ext.algorithms.compiled.observations import parts, whole
 from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, scaled_down
@@ -40,7 +40,7 @@ class RolloutJob(Job):
         return (self.rule, self.max_grad_norm, self.coefs, self.stops)
 
     def make_step(self) -> Callable[..., th.Tensor]:
-        """A function of theta, optimizer state, step, lr, coefficients, rollout and rows.
+        """A function of theta, optimizer state, factors, coefficients, rollout and rows.
 
         It changes theta and the state in place, and returns the objective's terms, shape (k,).
         """
@@ -67,7 +67,7 @@ def _make_step(job: RolloutJob) -> Callable[..., th.Tensor]:
     n_state, n_coefs = len(job.rule.state), len(job.coefs)
 
     def step(theta: th.Tensor, *rest: th.Tensor) -> th.Tensor:
-        state, (count, lr, *more) = rest[:n_state], rest[n_state:]
+        state, (factors, *more) = rest[:n_state], rest[n_state:]
         coefs = dict(zip(job.coefs, more[:n_coefs], strict=True))
         given = iter(more[n_coefs:])
         seen = [next(given) for _ in parts(space, space)]
@@ -76,9 +76,8 @@ def _make_step(job: RolloutJob) -> Callable[..., th.Tensor]:
         taken = actions[rows].to(th.float32)
         taken = taken.long().flatten() if discrete else taken
 
-        def loss(vector: th.Tensor) -> tuple[th.Tensor, dict[str, th.Tensor]]:
-            parameters = views(vector, layout)
-            now = th.func.functional_call(evaluated, parameters, (observations, taken))
+        def loss(parameters: Parameters) -> tuple[th.Tensor, dict[str, th.Tensor]]:
+            now = th.func.functional_call(evaluated, dict(parameters), (observations, taken))
             batch = Batch(
                 now[0].flatten(),
                 now[1],
@@ -91,9 +90,9 @@ def _make_step(job: RolloutJob) -> Callable[..., th.Tensor]:
             total, terms = shell.objective(batch, coefs)
             return total, {name: term.detach() for name, term in terms.items()}
 
-        grad, (_, terms) = th.func.grad_and_value(loss, has_aux=True)(theta)
+        grad, _, terms = gradient(loss, theta, layout)
         grad = scaled_down(grad, job.max_grad_norm)
-        updated, changed = job.rule(theta, grad, state, count, lr)
+        updated, changed = job.rule(theta, grad, state, factors)
         for old, new in zip((theta, *state), (updated, *changed), strict=True):
             if job.stops:
                 near = losses.near_enough(terms["approx_kl"], coefs["target_kl"])

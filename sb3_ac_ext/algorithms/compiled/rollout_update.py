@@ -20,8 +20,7 @@ from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.package import load
 from sb3_ac_ext.algorithms.compiled.products import products
 from sb3_ac_ext.algorithms.compiled.rollout_step import FIELDS, RolloutJob
-
-Terms = dict[str, th.Tensor]
+from sb3_ac_ext.algorithms.on_policy import Told
 
 
 class RolloutUpdate:
@@ -36,9 +35,10 @@ class RolloutUpdate:
         self._model, self._job = model, job
         self._run = load(package)
         self._flat = self._gathered()
-        self._names: list[str] = []
+        self._names: tuple[str, ...] = ()
         self._taken = 0.0
-        self._scalars: list[th.Tensor] = []
+        self._rate = 0.0
+        self._coefs: list[th.Tensor] = []
         self._rollout: list[th.Tensor] = []
 
     def _gathered(self) -> FlatParameters:
@@ -51,9 +51,8 @@ class RolloutUpdate:
         """
         self._take_over()
         given = {**coefs, "target_kl": self._model.target_kl}
-        rate = self._model.policy.optimizer.param_groups[0]["lr"]
-        values = (rate, *(given[name] for name in self._job.coefs))
-        self._scalars = [th.tensor(float(value)) for value in values]
+        self._rate = float(self._model.policy.optimizer.param_groups[0]["lr"])
+        self._coefs = [th.tensor(float(given[name])) for name in self._job.coefs]
         self._rollout = self._flattened_rollout()
 
     def _take_over(self) -> None:
@@ -76,21 +75,20 @@ class RolloutUpdate:
         rows = th.from_numpy(np.random.permutation(n))  # noqa: NPY002
         yield from th.split(rows, self._model.batch_size or n)
 
-    def learn_from(self, rows: th.Tensor, coefs: Mapping[str, Any]) -> tuple[Terms, bool]:
+    def learn_from(self, rows: th.Tensor, coefs: Mapping[str, Any]) -> tuple[Told, bool]:
         """As the model's ``learn_from``; a last, smaller minibatch is left to that.
 
         :param coefs: those that the update was begun with
         """
         if tuple(rows.shape) != self._job.inputs[-1][0]:
             self._hand_back()
-            eager: tuple[Terms, bool] = self._model.learn_from(self._samples(rows), coefs)
+            eager: tuple[Told, bool] = self._model.learn_from(self._samples(rows), coefs)
             self._take_over()
             return eager
-        values = self._step(self._flat.vector, self._flat.state, rows)
-        terms = dict(zip(self._names, values, strict=True))
-        near = self._model.near_enough(terms)
+        told = Told(self._names, self._step(self._flat.vector, self._flat.state, rows))
+        near = bool(self._model.near_enough(told))
         self._taken += near
-        return terms, near
+        return told, near
 
     def error(self, coefs: Mapping[str, Any]) -> float:
         """How far a compiled step and an eager one lead from each other, see
@@ -103,8 +101,8 @@ class RolloutUpdate:
         try:
             self._step(vector, state, rows)
             with products(self._job.bf16):
-                terms, _ = self._model.learn_from(self._samples(rows), coefs)
-            self._names = list(terms)
+                told, _ = self._model.learn_from(self._samples(rows), coefs)
+            self._names = told.names
             parameters, *moments = zip((vector, *state), theirs, before, strict=True)
             return disagreement([parameters], moments)
         finally:
@@ -125,8 +123,8 @@ class RolloutUpdate:
         return [th.from_numpy(array) for array in (*observed, *columns)]
 
     def _step(self, vector: th.Tensor, state: list[th.Tensor], rows: th.Tensor) -> th.Tensor:
-        count = th.tensor(self._taken + 1.0)
-        return self._run([vector, *state, count, *self._scalars, *self._rollout, rows])
+        factors = self._job.rule.factors(self._taken + 1.0, self._rate)
+        return self._run([vector, *state, factors, *self._coefs, *self._rollout, rows])
 
 
 def flatten_rollout(buffer: Any) -> None:
@@ -180,7 +178,8 @@ def make_job(model: Any, coefs: Mapping[str, Any]) -> RolloutJob:
         stops=stops,
         inputs=(
             *[vector] * (1 + len(rule.state)),
-            *[scalar] * (2 + len(names)),
+            ((len(rule.factors(1.0, 0.0)),), th.float32),
+            *[scalar] * len(names),
             *observed,
             ((n, buffer.action_dim), th.from_numpy(buffer.actions[:0]).dtype),
             *[column] * len(FIELDS),

@@ -40,6 +40,9 @@ _ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.Tanh: _tanh, nn.ReLU: _rel
 class Dense:
     """Fully connected layers with activations, on the memory of a PyTorch network.
 
+    Observations are columns inside, so that weights are multiplied as they lie, and ``dot`` is
+    called, which for so little work takes two thirds of the time of ``@``.
+
     :param modules: ``Linear``, ``Tanh`` and ``ReLU`` on the CPU
     :raises TypeError: for any other
     """
@@ -48,21 +51,25 @@ class Dense:
         self._layers: list[tuple[Floats, Floats, Activation | None]] = []
         for module in modules:
             if type(module) is nn.Linear and module.bias is not None:
-                weight, bias = module.weight.detach().numpy().T, module.bias.detach().numpy()
-                self._layers.append((weight, bias, None))
+                weight, bias = module.weight.detach().numpy(), module.bias.detach().numpy()
+                self._layers.append((weight, bias[:, None], None))
             elif type(module) in _ACTIVATIONS and self._layers and self._layers[-1][2] is None:
                 self._layers[-1] = (*self._layers[-1][:2], _ACTIVATIONS[type(module)])
             else:
                 raise TypeError(f"{type(module).__name__} cannot be evaluated in NumPy")
 
     def __call__(self, x: Floats) -> Floats:
-        """:param x: shape (n, inputs)"""
+        """
+        :param x: shape (n, inputs)
+        :return: shape (n, outputs)
+        """
+        x = x.T
         for weight, bias, activation in self._layers:
-            x = x @ weight
+            x = weight.dot(x)
             x += bias
             if activation is not None:
                 x = activation(x)
-        return x
+        return x.T
 
 
 class NumpyActor:
@@ -110,7 +117,7 @@ def _categorical(logits: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
     total = weights.sum(axis=1)
     # as torch.multinomial draws a single sample: the smallest of exponential arrival times
     arrivals = th.empty(logits.shape).exponential_().numpy()
-    actions = (weights / total[:, None] / arrivals).argmax(axis=1)
+    actions = (weights / arrivals).argmax(axis=1)
     log_prob = logits[np.arange(len(logits)), actions] - np.log(total)
     return actions, log_prob
 

@@ -63,13 +63,14 @@ class Dense:
         :param x: shape (n, inputs)
         :return: shape (n, outputs)
         """
-        x = x.T
+        columns = x.T
         for weight, bias, activation in self._layers:
-            x = weight.dot(x)
-            x += bias
+            columns = weight.dot(columns)
+            columns += bias
             if activation is not None:
-                x = activation(x)
-        return x.T
+                columns = activation(columns)
+        rows: Floats = columns.T
+        return rows
 
 
 class NumpyActor:

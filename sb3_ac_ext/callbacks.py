@@ -6,7 +6,7 @@ from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-from sb3_ac_ext.config.constructor import constructor_parameters
+from sb3_ac_ext.constructors import settings_of
 from sb3_ac_ext.schedules import make_schedule
 
 
@@ -29,8 +29,7 @@ class EntCoefScheduleCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         name = type(self.model).__name__
-        # the attribute alone proves nothing: TRPO inherits it and never reads it
-        if "ent_coef" not in constructor_parameters(type(self.model)):
+        if "ent_coef" not in settings_of(type(self.model)):
             raise ValueError(f"{name} has no ent_coef to schedule")
         if getattr(self.model, "log_ent_coef", None) is not None:
             raise ValueError(f"{name} learns its ent_coef: a schedule needs a number, not 'auto'")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import platform
 from collections.abc import Mapping
@@ -14,9 +13,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from sb3_ac_ext.constructors import settings_of
 from sb3_ac_ext.monitoring.records import RunInfo
 
-_NO_HYPERPARAMETER = ("self", "policy", "env", "tensorboard_log", "verbose", "seed", "device")
+_NO_HYPERPARAMETER = ("policy", "env", "tensorboard_log", "verbose", "seed", "device")
 
 
 def describe(model: BaseAlgorithm, not_observed: Mapping[str, str]) -> RunInfo:
@@ -64,12 +64,8 @@ def environment_facts(model: BaseAlgorithm) -> tuple[str | None, int | None, flo
 
 def hyperparameters(model: BaseAlgorithm) -> dict[str, Any]:
     """The constructor arguments that the model kept, as scalars or short strings."""
-    names: dict[str, None] = {}
-    for init in (vars(cls).get("__init__") for cls in type(model).__mro__[:-1]):
-        if init is not None:
-            names.update(dict.fromkeys(inspect.signature(init).parameters))
     found: dict[str, Any] = {}
-    for name in names:
+    for name in settings_of(type(model)):
         if name in _NO_HYPERPARAMETER or not hasattr(model, name):
             continue
         found[name] = _plain(getattr(model, name))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
 
 import torch as th
 
+from sb3_ac_ext.constructors import settings_of
 from sb3_ac_ext.monitoring.actions.base import Action, Case, require_number
 from sb3_ac_ext.monitoring.detectors.base import require
 
@@ -84,7 +84,7 @@ class SetEntropyCoefficient(Action):
 
     def apply(self, case: Case) -> str:
         model = case.model
-        if not _reads_ent_coef(type(model)):
+        if "ent_coef" not in settings_of(type(model)):
             raise ValueError(f"{type(model).__name__} has no entropy coefficient")
         learnt = getattr(model, "log_ent_coef", None)
         before = float(model.ent_coef if _plain(model) else _in_force(model))
@@ -109,15 +109,3 @@ def _in_force(model: Any) -> float:
     if model.log_ent_coef is not None:
         return float(model.log_ent_coef.detach().exp())
     return float(model.ent_coef_tensor)
-
-
-def _reads_ent_coef(cls: type) -> bool:
-    """Whether the constructor takes it; TRPO inherits the attribute and never reads it."""
-    for base in cls.__mro__:
-        if "__init__" in vars(base):
-            parameters = inspect.signature(vars(base)["__init__"]).parameters
-            if "ent_coef" in parameters:
-                return True
-            if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-                return False
-    return False

@@ -155,13 +155,28 @@ def test_q_bound_needs_two_snapshots() -> None:
     assert finding.severity is CRITICAL and finding.since == 200
 
 
-def test_q_growth_needs_growth_and_bias() -> None:
+def test_q_growth_needs_growth_and_a_growing_bias() -> None:
     size = [2.0**k for k in range(12)]
-    grow = {"q/max": size, "q/min": [0.0] * 12}
+    grow = {"q/max": size, "q/min": [0.0] * 12, "q/bias": size}
     assert findings(QGrowth(), table({**grow, "q/bias_relative": [9.0] * 12}))
     assert not findings(QGrowth(), table({**grow, "q/bias_relative": [0.5] * 12}))
-    steady = {"q/max": [100.0] * 12, "q/min": [0.0] * 12}
+    steady = {"q/max": [100.0] * 12, "q/min": [0.0] * 12, "q/bias": size}
     assert not findings(QGrowth(), table({**steady, "q/bias_relative": [9.0] * 12}))
+
+
+def test_a_critic_that_grows_to_where_the_returns_are_is_learning() -> None:
+    # as SAC did on Pendulum-v1 when most steps had come to be alike: a small bias in small units
+    low = [-1, -34, -55, -73, -88, -90, -105, -109, -121, -134, -144]
+    bias = [412, 402, 382, 357, 315, 242, 163, 98, 46]
+    learning = {
+        "q/min": [float(value) for value in low],
+        "q/max": [2.0] * 11,
+        "q/bias": [float("nan")] * 2 + [float(value) for value in bias],
+        "q/bias_relative": [1.9] * 10 + [35.7],
+    }
+    assert not findings(QGrowth(), table(learning))
+    learning["q/bias"][-1] = 420.0
+    assert findings(QGrowth(), table(learning))
 
 
 def workers(

@@ -94,8 +94,10 @@ class TiedCritics(Detector):
 
 @dataclass(frozen=True)
 class QGrowth(Detector):
-    """Q-values grow without the returns: tenfold over ten snapshots, steadily, and far above Monte
-    Carlo.
+    """Q-values grow without the returns: tenfold over ten snapshots, steadily, and ever further
+    above Monte Carlo.
+
+    A critic that begins near zero grows like that, too, while it learns: then its bias falls.
 
     :param factor: growth of the spread of Q over ten snapshots, above 1
     :param bias: overestimation in robust deviations of the Monte-Carlo returns, positive
@@ -124,6 +126,10 @@ class QGrowth(Detector):
         low = history.series("q/min", last=11)
         relative = history.series("q/bias_relative", last=1).values[-1]
         if len(high) < 11 or relative < self.bias:
+            return None
+        measured = history.series("q/bias").finite()
+        bias = measured.values[measured.steps >= high.steps[0]]
+        if not len(bias) or bias[-1] <= bias[0]:
             return None
         size = np.maximum(np.abs(high.values), np.abs(low.values))
         growing = np.mean(np.diff(size) > 0.0) >= 0.8

@@ -30,7 +30,7 @@ def build(job: Job, package: Path) -> None:
         graph = make_fx(lambda *tensors: step(*tensors))(*inputs)
     exported = th.export.export(graph, inputs)
     draft = package.with_name(f"{package.stem}.{os.getpid()}.pt2")
-    # a tanh by exp(): a third of the time, and within the rounding of what it is taken of
+    # a tanh by exp(): quicker, and within the rounding of what it is taken of
     quick = {"cpp.use_decompose_tanh": True} if hasattr(config.cpp, "use_decompose_tanh") else {}
     try:
         aoti_compile_and_package(exported, package_path=str(draft), inductor_configs=quick)

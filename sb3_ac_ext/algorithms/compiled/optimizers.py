@@ -1,20 +1,19 @@
 """Optimizer steps as pure functions of vectors, as ``torch.optim`` computes them.
 
 What is alike for all parameters is not computed in the step: a compiler would move it into the loop
-over them, and a power in there takes longer than the rest.
+over them, and would raise to a power once per parameter.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch as th
 
 Vectors = Sequence[th.Tensor]
-Rule = Callable[[th.Tensor, th.Tensor, Vectors, th.Tensor], tuple[th.Tensor, Vectors]]
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch as th
-from gymnasium import spaces
-from stable_baselines3.common.distributions import CategoricalDistribution, DiagGaussianDistribution
+from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
 from torch import nn
+
+from sb3_ac_ext.algorithms.plain_policy import actor_layers, critic_layers, is_plain
 
 Floats = npt.NDArray[np.float32]
 _HALF_LOG_2PI = np.float32(0.5 * np.log(2.0 * np.pi))
@@ -48,6 +48,7 @@ class Dense:
     """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self._memory = _memory(modules)
         self._layers: list[tuple[Floats, Floats, Activation | None]] = []
         for module in modules:
             if type(module) is nn.Linear and module.bias is not None:
@@ -57,6 +58,10 @@ class Dense:
                 self._layers[-1] = (*self._layers[-1][:2], _ACTIVATIONS[type(module)])
             else:
                 raise TypeError(f"{type(module).__name__} cannot be evaluated in NumPy")
+
+    def fits(self, modules: Sequence[nn.Module]) -> bool:
+        """Whether these are the layers that it was made of, and their numbers where they were."""
+        return self._memory == _memory(modules)
 
     def __call__(self, x: Floats) -> Floats:
         """
@@ -73,6 +78,15 @@ class Dense:
         return rows
 
 
+def _memory(modules: Sequence[nn.Module]) -> list[Any]:
+    return [
+        (module.weight.data_ptr(), module.bias.data_ptr())
+        if type(module) is nn.Linear and module.bias is not None
+        else type(module)
+        for module in modules
+    ]
+
+
 class NumpyActor:
     """What ``ActorCriticPolicy.forward`` returns for a few observations, in NumPy.
 
@@ -83,11 +97,17 @@ class NumpyActor:
     """
 
     def __init__(self, policy: ActorCriticPolicy) -> None:
-        extractor = policy.mlp_extractor
-        self._policy = Dense([*extractor.policy_net, policy.action_net])
-        self._value = Dense([*extractor.value_net, policy.value_net])
+        self._policy, self._value = Dense(actor_layers(policy)), Dense(critic_layers(policy))
         self._discrete = isinstance(policy.action_dist, CategoricalDistribution)
         self._owner = policy
+
+    def fits(self, policy: ActorCriticPolicy) -> bool:
+        """Whether it is still that policy's."""
+        return (
+            policy is self._owner
+            and self._policy.fits(actor_layers(policy))
+            and self._value.fits(critic_layers(policy))
+        )
 
     def values(self, observations: npt.NDArray[Any]) -> Floats:
         """:return: shape (n,)"""
@@ -137,17 +157,14 @@ def flat(observations: npt.NDArray[Any]) -> Floats:
     return observations.reshape(len(observations), -1).astype(np.float32, copy=False)
 
 
-def numpy_actor(policy: Any) -> NumpyActor | None:
-    """A policy's actor in NumPy; ``None`` for one that is more than an MLP on the CPU."""
-    plain = (
-        type(policy) is ActorCriticPolicy
-        and policy.device.type == "cpu"
-        and isinstance(policy.observation_space, spaces.Box)
-        and type(policy.features_extractor) is FlattenExtractor
-        and type(policy.mlp_extractor) is MlpExtractor
-        and type(policy.action_dist) in (CategoricalDistribution, DiagGaussianDistribution)
-    )
+def numpy_actor(policy: Any, known: NumpyActor | None = None) -> NumpyActor | None:
+    """A policy's actor in NumPy; ``None`` for one that is more than an MLP on the CPU.
+
+    :param known: the one of before, kept where it still fits
+    """
+    if known is not None and known.fits(policy):
+        return known
     try:
-        return NumpyActor(policy) if plain else None
+        return NumpyActor(policy) if is_plain(policy) else None
     except TypeError:  # an activation that it does not know
         return None

@@ -16,6 +16,7 @@ from stable_baselines3.her import HerReplayBuffer
 from sb3_ac_ext.algorithms.compiled.processor import has_bf16
 from sb3_ac_ext.algorithms.compiled.worth import long_enough
 from sb3_ac_ext.algorithms.fused import fused
+from sb3_ac_ext.algorithms.quick_copies import quick_copies
 from sb3_ac_ext.algorithms.threads import chosen_threads
 from sb3_ac_ext.clip_reward import VecClipReward
 from sb3_ac_ext.schedules import Schedule, is_schedule, make_schedule
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-HELPERS = ("_compiler", "_explorer")
+HELPERS = ("_compiler", "_actor", "_explorer", "_backprop", "_flat")
 """Attributes that are made anew from a model, and are no part of it."""
 
 
@@ -108,7 +109,7 @@ class DropIn(BaseAlgorithm):
 
     def learn(self, *args: Any, **kwargs: Any) -> Self:
         """As SB3's, with as many threads as pay (see :mod:`.threads`)."""
-        with chosen_threads(self):
+        with chosen_threads(self), quick_copies(self.env):
             return super().learn(*args, **kwargs)  # type: ignore[safe-super]
 
     def _setup_model(self) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch as th
-from gymnasium import spaces
-from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.sac import policies as sac
 from stable_baselines3.td3 import policies as td3
 
 from sb3_ac_ext.algorithms.acting import Dense, Floats, finite, flat
+from sb3_ac_ext.algorithms.plain_policy import sees_plain_arrays
 
 PLAIN = ((sac.SACPolicy, sac.Actor), (td3.TD3Policy, td3.Actor))
 
@@ -64,9 +63,7 @@ def exploring_actor(policy: Any, known: ExploringActor | None) -> ExploringActor
         return known
     plain = (
         (type(policy), type(actor)) in PLAIN
-        and policy.device.type == "cpu"
-        and isinstance(policy.observation_space, spaces.Box)
-        and type(actor.features_extractor) is FlattenExtractor
+        and sees_plain_arrays(policy, actor.features_extractor)
         and not getattr(actor, "use_sde", False)
         and not any(module._forward_hooks for module in actor.modules())
     )

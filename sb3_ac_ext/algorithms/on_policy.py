@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,12 @@ from stable_baselines3.common.utils import explained_variance
 from sb3_ac_ext.algorithms import log_std, losses
 from sb3_ac_ext.algorithms.critic import CriticSettings
 from sb3_ac_ext.algorithms.drop_in import DropIn
+from sb3_ac_ext.algorithms.flat import FlatParameters, trains_all
 from sb3_ac_ext.algorithms.losses import Scalar
 from sb3_ac_ext.algorithms.rollouts import FastRollouts
 
 if TYPE_CHECKING:
+    from sb3_ac_ext.algorithms.backprop.step import Backprop
     from sb3_ac_ext.algorithms.compiled.rollout_update import RolloutUpdate
 
 Terms = dict[str, th.Tensor]
@@ -35,6 +37,11 @@ class Told:
 
     names: tuple[str, ...]
     values: th.Tensor
+
+    @classmethod
+    def of(cls, terms: Terms) -> Told:
+        with th.no_grad():
+            return cls(tuple(terms), th.stack(list(terms.values())))
 
     def __getitem__(self, name: str) -> th.Tensor:
         return self.values[self.names.index(name)]
@@ -85,6 +92,9 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
     n_epochs: int = 1
     batch_size: Any = None
     target_kl: float | None = None
+
+    _backprop: Backprop | None = None
+    _flat: FlatParameters | None = None
 
     objective_reads: tuple[str, ...] = ("normalize_advantage", "advantage_clip")
     """Attributes of the model that :meth:`objective` reads: it is compiled with their values."""
@@ -154,7 +164,7 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         self._update_learning_rate(self.policy.optimizer)
         coefs = self.coefficients()
         compiled = self._compiled_update(coefs)
-        learn_from = self.learn_from if compiled is None else compiled.learn_from
+        learn_from = self._eager_step() if compiled is None else compiled.learn_from
         epochs: list[list[Told]] = []
         near = True
         with self.fast_steps(self.policy.optimizer):
@@ -180,16 +190,19 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         :return: what is logged, and whether the policy is near enough to have been updated
         """
         loss, terms = self.objective(self._batch(samples), coefs)
-        with th.no_grad():
-            told = Told(tuple(terms), th.stack(list(terms.values())))
+        told = Told.of(terms)
         near = self.near_enough(told)
         if near:
             self.policy.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-            self.policy.optimizer.step()
-            self._bound_log_std()
+            self.step_optimizer()
         return told, near
+
+    def step_optimizer(self) -> None:
+        """Follow the gradients that parameters have."""
+        self.policy.optimizer.step()
+        self._bound_log_std()
 
     def near_enough(self, told: Told) -> bool:
         """Whether the policy is within 1.5 ``target_kl`` of the one that acted."""
@@ -216,6 +229,29 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
             samples.advantages,
             samples.returns,
         )
+
+    def _eager_step(self) -> Callable[[Any, Mapping[str, Scalar]], tuple[Told, bool]]:
+        """:meth:`learn_from`, or what does the same sooner for a plain policy."""
+        if self.exact:
+            return self.learn_from
+        from sb3_ac_ext.algorithms.backprop.step import backprop_of
+
+        self._backprop = backprop_of(self, self._backprop)
+        if self._backprop is None:
+            return self.learn_from
+        self._backprop.begin()
+        return self._backprop.learn_from
+
+    def flat_parameters(self) -> FlatParameters | None:
+        """The policy's parameters as one vector, for those who step them together; ``None`` where
+        the optimizer's state is not laid out like them."""
+        from sb3_ac_ext.algorithms.compiled.optimizers import pure
+
+        optimizer = self.policy.optimizer
+        if self._flat is None or self._flat.optimizer is not optimizer or not self._flat.whole:
+            rule = pure(optimizer) if trains_all(self.policy, optimizer) else None
+            self._flat = None if rule is None else FlatParameters(optimizer, rule.state)
+        return self._flat
 
     def _compiled_update(self, coefs: Mapping[str, Scalar]) -> RolloutUpdate | None:
         """What steps this update, ``None`` for an eager one: while the compiler is at work, and
@@ -244,6 +280,13 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", th.exp(self.policy.log_std).mean().item())
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+
+
+def steps_otherwise(model: Any) -> bool:
+    """Whether a class has an optimizer step of its own, which nothing else may take."""
+    own = type(model)
+    parts = ("learn_from", "step_optimizer", "near_enough", "_batch")
+    return any(getattr(own, name) is not getattr(OnPolicyUpdate, name) for name in parts)
 
 
 def split_critic(policy: Any) -> None:

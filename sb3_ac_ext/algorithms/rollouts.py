@@ -14,7 +14,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
-from sb3_ac_ext.algorithms.acting import numpy_actor
+from sb3_ac_ext.algorithms.acting import NumpyActor, numpy_actor
 
 Floats = npt.NDArray[np.float32]
 
@@ -28,6 +28,7 @@ class FastRollouts(OnPolicyAlgorithm):
     """
 
     exact: bool = False
+    _actor: NumpyActor | None = None
 
     def collect_rollouts(
         self,
@@ -38,7 +39,7 @@ class FastRollouts(OnPolicyAlgorithm):
     ) -> bool:
         """As ``OnPolicyAlgorithm.collect_rollouts``."""
         plain = type(rollout_buffer) is RolloutBuffer and not self.exact
-        actor = numpy_actor(self.policy) if plain else None
+        self._actor = actor = numpy_actor(self.policy, self._actor) if plain else None
         if actor is None:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
         rollout_buffer.reset()

@@ -23,11 +23,11 @@ from sb3_ac_ext.algorithms.compiled import (
 )
 from sb3_ac_ext.algorithms.compiled.agreement import disagreement
 from sb3_ac_ext.algorithms.compiled.compiler import TOLERANCE
-from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.observations import parts
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.replay_update import ReplayUpdate
 from sb3_ac_ext.algorithms.compiled.rollout_update import flatten_rollout
+from sb3_ac_ext.algorithms.flat import FlatParameters
 from tests.algorithms.environments import Random
 from tests.compiled import is_compiled
 

@@ -94,3 +94,17 @@ def test_td3_gives_what_its_actor_gives() -> None:
     action, scaled = model._sample_action(0, None, 2)
     np.testing.assert_allclose(action, model.predict(obs)[0], rtol=1e-5, atol=1e-6)
     assert np.abs(scaled).max() <= 1.0
+
+
+def test_images_are_divided_by_255_whichever_policy_sees_them() -> None:
+    def learned(cls: Any, **settings: Any) -> Any:
+        kwargs = {"observation": "image", "action": "box"}
+        env = make_vec_env(Random, 2, seed=3, env_kwargs=kwargs)
+        small = {"policy_kwargs": {"net_arch": [8]}, "seed": 1}
+        return cls("MlpPolicy", env, **small, **settings).learn(16)
+
+    assert learned(SAC, learning_starts=0, buffer_size=99)._explorer is None
+    rollout = {"n_steps": 8, "batch_size": 16}
+    fast, exact = (learned(PPO, **rollout, exact=exact).rollout_buffer for exact in (False, True))
+    np.testing.assert_allclose(fast.values, exact.values, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(fast.actions, exact.actions, rtol=1e-5, atol=1e-6)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from torch import nn
-
 from sb3_ac_ext.algorithms.compiled import cache, observations
 from sb3_ac_ext.algorithms.compiled.background import Build
 from sb3_ac_ext.algorithms.compiled.job import Job
+from sb3_ac_ext.algorithms.hooks import HookedNetwork
 from sb3_ac_ext.monitoring.neutral import has_modes
 
 TOLERANCE, TOLERANCE_BF16 = 1e-4, 0.05
@@ -92,15 +91,11 @@ def refuses(model: Any) -> str | None:
     strange = observations.refuses(model.observation_space)
     if strange is not None:
         return strange
-    if _hooked(model.policy):
+    if HookedNetwork(model.policy).forward:
         return "the policy has forward hooks, as log_std_bounds of SAC is one"
     if has_modes(model.policy):
         return "the policy has dropout or batch norm"
     return None
-
-
-def _hooked(policy: nn.Module) -> bool:
-    return any(module._forward_hooks for module in policy.modules())
 
 
 class Compilers(Generic[Made]):
@@ -111,6 +106,11 @@ class Compilers(Generic[Made]):
 
     def __init__(self, model: Any) -> None:
         self.model = model
+        self._begin()
+
+    def _begin(self) -> None:
+        self._policy = self.model.policy
+        self._hooks = HookedNetwork(self._policy)
         self._known: dict[Hashable, Compiler[Made] | None] = {}
 
     def get(
@@ -127,7 +127,9 @@ class Compilers(Generic[Made]):
         :param make: job and use of its package, asked once
         :param off: see :meth:`Compiler.get`
         """
-        kind = (kind, _hooked(self.model.policy))
+        if self.model.policy is not self._policy:
+            self._begin()
+        kind = (kind, self._hooks.forward)
         if kind not in self._known:
             reason = refuses(self.model) or refused()
             if reason is None:

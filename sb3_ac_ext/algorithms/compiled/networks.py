@@ -6,9 +6,9 @@ from typing import Any
 
 import torch as th
 
-from sb3_ac_ext.algorithms.compiled.flat import FlatParameters, flattened
 from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, pure
 from sb3_ac_ext.algorithms.compiled.replay_step import LOG_ENT_COEF
+from sb3_ac_ext.algorithms.flat import FlatParameters, flattened
 from sb3_ac_ext.algorithms.sac import SAC
 
 

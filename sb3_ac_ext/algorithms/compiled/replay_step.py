@@ -14,10 +14,10 @@ from torch import nn
 from torch.distributions import normal
 
 from sb3_ac_ext.algorithms import losses
-from sb3_ac_ext.algorithms.compiled.flat import Layout, Parameters, gradient, layout_of, views
 from sb3_ac_ext.algorithms.compiled.job import Job
 from sb3_ac_ext.algorithms.compiled.observations import parts, whole
 from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, scaled_down
+from sb3_ac_ext.algorithms.flat import Layout, Parameters, gradient, layout_of, views
 
 COLUMNS = ("observations", "actions", "next_observations", "dones", "rewards", "discounts")
 """Of a batch, in the order in which a step takes them."""

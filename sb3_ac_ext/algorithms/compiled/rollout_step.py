@@ -11,10 +11,10 @@ from gymnasium import spaces
 from torch import nn
 
 from sb3_ac_ext.algorithms import losses
-from sb3_ac_ext.algorithms.compiled.flat import Parameters, gradient, layout_of
 from sb3_ac_ext.algorithms.compiled.job import Job
 from sb3_ac_ext.algorithms.compiled.observations import parts, whole
 from sb3_ac_ext.algorithms.compiled.optimizers import Adam, RMSprop, scaled_down
+from sb3_ac_ext.algorithms.flat import Parameters, gradient, layout_of
 from sb3_ac_ext.algorithms.on_policy import Batch
 
 FIELDS = ("values", "log_probs", "advantages", "returns")

@@ -13,14 +13,14 @@ from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 
 from sb3_ac_ext.algorithms.compiled.agreement import disagreement
 from sb3_ac_ext.algorithms.compiled.compiler import Compilers
-from sb3_ac_ext.algorithms.compiled.flat import FlatParameters
 from sb3_ac_ext.algorithms.compiled.job import twin
 from sb3_ac_ext.algorithms.compiled.observations import parts
 from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.package import load
 from sb3_ac_ext.algorithms.compiled.products import products
 from sb3_ac_ext.algorithms.compiled.rollout_step import FIELDS, RolloutJob
-from sb3_ac_ext.algorithms.on_policy import Told
+from sb3_ac_ext.algorithms.flat import FlatParameters, trains_all
+from sb3_ac_ext.algorithms.on_policy import Told, steps_otherwise
 
 
 class RolloutUpdate:
@@ -34,15 +34,12 @@ class RolloutUpdate:
     def __init__(self, model: Any, job: RolloutJob, package: Path) -> None:
         self._model, self._job = model, job
         self._run = load(package)
-        self._flat = self._gathered()
+        self._flat: FlatParameters = model.flat_parameters()
         self._names: tuple[str, ...] = ()
         self._taken = 0.0
         self._rate = 0.0
         self._coefs: list[th.Tensor] = []
         self._rollout: list[th.Tensor] = []
-
-    def _gathered(self) -> FlatParameters:
-        return FlatParameters(self._model.policy.optimizer, self._job.rule.state)
 
     def begin(self, coefs: Mapping[str, Any]) -> None:
         """Take over where the model's parameters and its optimizer stand, with its next rollout.
@@ -56,8 +53,7 @@ class RolloutUpdate:
         self._rollout = self._flattened_rollout()
 
     def _take_over(self) -> None:
-        if not self._flat.whole:
-            self._flat = self._gathered()
+        self._flat = self._model.flat_parameters()
         self._taken = self._flat.step
 
     def _hand_back(self) -> None:
@@ -142,12 +138,13 @@ def flatten_rollout(buffer: Any) -> None:
 def refuses(model: Any) -> str | None:
     """Why an on-policy model's update cannot be compiled, ``None`` if it can."""
     policy, optimizer = model.policy, model.policy.optimizer
+    if steps_otherwise(model):
+        return f"{type(model).__name__} has an optimizer step of its own"
     if type(model.rollout_buffer) not in (RolloutBuffer, DictRolloutBuffer):
         return f"{type(model.rollout_buffer).__name__} is not one of SB3's"
     if pure(optimizer) is None:
         return f"{type(optimizer).__name__} with these settings has no compiled form"
-    trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
-    if trained != [id(p) for p in policy.parameters()]:
+    if not trains_all(policy, optimizer):
         return "the optimizer does not train exactly the policy's parameters, in their order"
     return None
 
@@ -206,7 +203,8 @@ class RolloutCompiler:
         buffer = model.rollout_buffer
         reads = (getattr(model, name) for name in model.objective_reads)
         sizes = (buffer.buffer_size, buffer.n_envs, model.batch_size, model.max_grad_norm)
-        kind = (tuple(coefs), model.target_kl is None, model.bf16, *sizes, *reads)
+        rule = pure(model.policy.optimizer)
+        kind = (tuple(coefs), model.target_kl is None, model.bf16, rule, *sizes, *reads)
 
         def make() -> tuple[RolloutJob, Callable[[Path], RolloutUpdate]]:
             job = make_job(model, coefs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch as th
@@ -62,64 +63,84 @@ def flattened(parameters: Sequence[nn.Parameter]) -> th.Tensor:
     return vector
 
 
+def trains_all(network: nn.Module, optimizer: th.optim.Optimizer) -> bool:
+    """Whether an optimizer trains exactly a network's parameters, in their order."""
+    trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    return trained == [id(p) for p in network.parameters()]
+
+
 class FlatParameters:
     """What an optimizer trains, as one vector that all its parameters are views of.
 
     Its state is laid out alike. Both sides see every change: a module's forward pass, a saved file
-    and an eager optimizer step work as before.
+    and a step of the optimizer work as before.
 
     :param optimizer: with one parameter group
     :param state: names of its state per parameter, such as ``exp_avg``
     """
 
     def __init__(self, optimizer: th.optim.Optimizer, state: Sequence[str]) -> None:
-        self._optimizer, self._names = optimizer, tuple(state)
+        self.optimizer, self._names = optimizer, tuple(state)
         self._parameters: list[nn.Parameter] = list(optimizer.param_groups[0]["params"])
         self._spans = spans(self._parameters)
-        step = self.step
-        self.vector = flattened(self._parameters)
+        first = optimizer.state[self._parameters[0]]
+        self._steps = th.full((len(self._parameters),), float(first.get("step", 0.0)))
         self.state = [self._gathered(name) for name in self._names]
-        self._place()
-        self.step = step
+        self.vector = flattened(self._parameters)
+        self._addresses = [parameter.data_ptr() for parameter in self._parameters]
+        self._views = [self._placed(*each) for each in enumerate(self._parameters)]
+        self._one = nn.Parameter(self.vector)
 
     @property
     def step(self) -> float:
         """Optimizer steps taken so far."""
-        state = self._optimizer.state[self._parameters[0]]
-        return float(state["step"]) if "step" in state else 0.0
+        return float(self._steps[0])
 
     @step.setter
     def step(self, value: float) -> None:
-        for parameter in self._parameters:
-            state = self._optimizer.state[parameter]
-            if "step" in state:
-                state["step"].fill_(value)
-            else:
-                state["step"] = th.tensor(value, dtype=th.float32)
+        self._steps.fill_(value)
 
     @property
     def whole(self) -> bool:
         """Whether parameters and state are still views of the vectors: nobody has put in others,
         as ``load_state_dict`` of the optimizer does."""
-        return all(tensor.data_ptr() == address for tensor, address in self._tensors())
+        addresses = [parameter.data_ptr() for parameter in self._parameters]
+        return addresses == self._addresses and all(
+            self.optimizer.state[parameter].get(name) is view
+            for parameter, views in zip(self._parameters, self._views, strict=True)
+            for name, view in views.items()
+        )
 
-    def _tensors(self) -> Iterator[tuple[th.Tensor, int]]:
-        """Everything that should be a view, and where it should lie."""
-        for parameter, span in zip(self._parameters, self._spans, strict=True):
-            state, start = self._optimizer.state[parameter], span.start * parameter.element_size()
-            yield parameter, self.vector.data_ptr() + start
-            for name, vector in zip(self._names, self.state, strict=True):
-                yield state[name], vector.data_ptr() + start
+    @contextmanager
+    def as_one(self, gradient: th.Tensor) -> Iterator[None]:
+        """The optimizer steps all parameters as if they were a single one inside.
+
+        :param gradient: of the vector
+        """
+        (group,) = self.optimizer.param_groups
+        parameters, step = group["params"], self._steps[0].clone()
+        state = zip(self._names, self.state, strict=True)
+        self.optimizer.state[self._one] = {"step": step, **dict(state)}
+        group["params"], self._one.grad = [self._one], gradient
+        try:
+            yield
+        finally:
+            group["params"] = parameters
+            del self.optimizer.state[self._one]
+            self._steps.copy_(step)
 
     def _gathered(self, name: str) -> th.Tensor:
         parts = []
         for parameter in self._parameters:
-            known = self._optimizer.state[parameter].get(name)
+            known = self.optimizer.state[parameter].get(name)
             part = th.zeros_like(parameter) if known is None else known
             parts.append(part.detach().reshape(-1))
         return th.cat(parts)
 
-    def _place(self) -> None:
-        for parameter, span in zip(self._parameters, self._spans, strict=True):
-            for name, vector in zip(self._names, self.state, strict=True):
-                self._optimizer.state[parameter][name] = vector[span].view(parameter.shape)
+    def _placed(self, k: int, parameter: nn.Parameter) -> dict[str, th.Tensor]:
+        """A parameter's part of the state, which the optimizer has from now on."""
+        span, shape = self._spans[k], parameter.shape
+        state = {n: v[span].view(shape) for n, v in zip(self._names, self.state, strict=True)}
+        state["step"] = self._steps[k]
+        self.optimizer.state[parameter].update(state)
+        return state

@@ -160,7 +160,7 @@ class Workers:
 _OUTSIDE = frozenset(
     (
         *("envs", "remotes", "work_remotes", "processes", "waiting", "closed"),
-        *("buf_infos", "reset_infos"),
+        *("buf_infos", "buf_obs", "reset_infos"),
     )
 )
 

@@ -76,10 +76,9 @@ class Backprop:
         told, slopes = self._objective(model, self._evaluated(samples), coefs)
         near = model.near_enough(told)
         if near:
-            self._differentiate(slopes)
+            self.differentiate(slopes)
             self._hooks.accumulated()
-            norm = self._gradient.norm()
-            self._gradient.mul_(th.clamp(model.max_grad_norm / (norm + 1e-6), max=1.0))
+            self.clip()
             with nullcontext() if self._flat is None else self._flat.as_one(self._gradient):
                 model.step_optimizer()
         return told, near
@@ -93,7 +92,7 @@ class Backprop:
         old = (samples.old_values, samples.old_log_prob, samples.advantages, samples.returns)
         return Batch(values, log_prob, entropy, *old)
 
-    def _differentiate(self, slopes: Seen) -> None:
+    def differentiate(self, slopes: Seen) -> None:
         """Put the objective's gradient into all parameters' ``grad``."""
         for parameter, part in zip(self._parameters, self._parts, strict=True):
             parameter.grad = part
@@ -101,6 +100,11 @@ class Backprop:
             self._critic.backward(th.from_numpy(slopes.values)[:, None])
             out = self._head.backward(slopes.log_prob, slopes.entropy)
             self._actor.backward(th.from_numpy(out))
+
+    def clip(self) -> None:
+        """As ``torch.nn.utils.clip_grad_norm_``."""
+        most = self._model.max_grad_norm / (self._gradient.norm() + 1e-6)
+        self._gradient.mul_(th.clamp(most, max=1.0))
 
     def _off(self, samples: Any, coefs: Mapping[str, Any]) -> float:
         """Distance of the gradient from autograd's, over the length of that."""
@@ -111,7 +115,7 @@ class Backprop:
             return float("inf")
         theirs = th.cat([grad.reshape(-1) for grad in grads])
         _, slopes = self._objective(model, self._evaluated(samples), coefs)
-        self._differentiate(slopes)
+        self.differentiate(slopes)
         return float((self._gradient - theirs).norm() / theirs.norm().clamp(min=1e-12))
 
 

@@ -105,6 +105,8 @@ def _profiled(work: Work, side: Side, steps: int) -> Profile:
 
 def _timed(model: Any) -> list[tuple[Any, str, str]]:
     """Owner and name of what is timed, and the part that it belongs to."""
+    from sb3_ac_ext.algorithms.backprop.step import Backprop
+
     off_policy = hasattr(model, "replay_buffer")
     buffer = model.replay_buffer if off_policy else model.rollout_buffer
     networks = (model.actor, model.critic) if off_policy else (model.policy,)
@@ -117,7 +119,9 @@ def _timed(model: Any) -> list[tuple[Any, str, str]]:
         (model, "train", "losses"),
         (buffer, "sample" if off_policy else "_get_samples", "batches"),
         (th.Tensor, "backward", "gradients"),
+        (Backprop, "differentiate", "gradients"),
         (th.nn.utils, "clip_grad_norm_", "clipping"),
+        (Backprop, "clip", "clipping"),
         *((optimizer, "step", "optimizer") for optimizer in optimizers),
     ]
 

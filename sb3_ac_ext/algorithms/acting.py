@@ -129,13 +129,13 @@ class NumpyActor:
         noise = th.empty(mean.shape).normal_().numpy()
         actions = mean + noise * np.exp(log_std)
         densities = -0.5 * noise * noise - log_std - _HALF_LOG_2PI
-        return actions, densities.sum(axis=1)
+        return actions, np.add.reduce(densities, axis=1)
 
 
 def _categorical(logits: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
-    logits -= logits.max(axis=1, keepdims=True)
+    logits -= np.maximum.reduce(logits, axis=1, keepdims=True)
     weights = np.exp(logits)
-    total = weights.sum(axis=1)
+    total = np.add.reduce(weights, axis=1)
     # as torch.multinomial draws a single sample: the smallest of exponential arrival times
     arrivals = th.empty(logits.shape).exponential_().numpy()
     actions = (weights / arrivals).argmax(axis=1)
@@ -145,7 +145,7 @@ def _categorical(logits: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
 
 def finite(outputs: Floats) -> Floats:
     """:raises ValueError: unless the policy's outputs are"""
-    if not math.isfinite(outputs.sum()):
+    if not math.isfinite(np.add.reduce(outputs, axis=None)):
         raise ValueError(
             "the policy's outputs are not finite: its weights or observations hold NaN or infinity"
         )

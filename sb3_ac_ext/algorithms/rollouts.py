@@ -58,7 +58,8 @@ class FastRollouts(OnPolicyAlgorithm):
             if not callback.on_step():
                 return False
             self._update_info_buffer(infos, dones)
-            limits += [(n_steps, worker, obs) for worker, obs in _time_limits(infos, dones)]
+            if dones.any():
+                limits += [(n_steps, *limit) for limit in _time_limits(infos, dones)]
             row = (self._last_obs, actions, rewards, self._last_episode_starts, *evaluated)
             _store(rollout_buffer, row)
             self._last_obs, self._last_episode_starts = new_obs, dones
@@ -116,8 +117,8 @@ def _estimate_advantages(
     In float32, in SB3's order; ``monitoring.functional.generalised_advantages`` checks them by a
     computation of its own, and must not be this one.
     """
-    going_on = 1.0 - np.vstack([buffer.episode_starts[1:], dones[None].astype(np.float32)])
-    following = np.vstack([buffer.values[1:], last_values[None]])
+    going_on = 1.0 - np.concatenate([buffer.episode_starts[1:], dones[None]], dtype=np.float32)
+    following = np.concatenate([buffer.values[1:], last_values[None]])
     delta = buffer.rewards + buffer.gamma * following * going_on - buffer.values
     decay = buffer.gamma * buffer.gae_lambda * going_on
     advantage = np.zeros_like(last_values)

@@ -1,4 +1,4 @@
-"""Optimizer steps of plain policies: only the objective itself is left to autograd."""
+"""Optimizer steps of plain policies, with gradients by formula."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Backprop:
     """Takes a model's optimizer steps with gradients of its own.
 
     Autograd notes every operation of a forward pass, which in small networks costs more than the
-    operations. Here it sees the objective alone, as a function of values, log-probabilities and
-    entropies; from there on layers and distribution are differentiated by formula. Gradients lie
-    in one vector, which is scaled down at once. The first must agree with autograd's, which sees
-    whatever else an objective might depend on; otherwise all steps are the model's.
+    operations. Here layers, distribution and the objectives of PPO and A2C are differentiated by
+    formula; of another objective it sees no more than values, log-probabilities and entropies. The
+    gradient is one vector, which is scaled down and followed at once. The first must agree with
+    autograd's, which sees whatever else an objective depends on; otherwise all are autograd's.
 
     :param model: with a plain policy, see :func:`backprop_of`
     :raises TypeError: for layers other than those of :class:`~.layers.Layers`

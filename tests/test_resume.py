@@ -287,7 +287,7 @@ def test_sigterm_ends_with_a_bundle_and_a_code_to_try_again(vec_env: str, tmp_pa
 
 
 def test_a_killed_run_goes_on_and_comes_to_the_same_end(tmp_path: Path) -> None:
-    process, folder = begun(tmp_path, "-n", "20000", "--bundle-freq", "200")
+    process, folder = begun(tmp_path, "-n", "4000", "--bundle-freq", "200")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert json.loads((folder / "run.json").read_text())["outcome"] == "running"
@@ -295,7 +295,7 @@ def test_a_killed_run_goes_on_and_comes_to_the_same_end(tmp_path: Path) -> None:
     done = subprocess.run(goes_on, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "goes on at step" in done.stdout
-    whole = [*COMMAND[:4], "-n", "20000", *COMMAND[4:], "-f", str(tmp_path / "whole")]
+    whole = [*COMMAND[:4], "-n", "4000", *COMMAND[4:], "-f", str(tmp_path / "whole")]
     assert subprocess.run(whole, capture_output=True, check=False).returncode == 0
     assert_same_weights(tmp_path / "whole" / "ppo" / "CartPole-v1_1", folder)
 

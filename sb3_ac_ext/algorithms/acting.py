@@ -44,13 +44,15 @@ class Dense:
     called, which costs less than ``@`` where there is so little to multiply.
 
     :param modules: ``Linear``, ``Tanh`` and ``ReLU`` on the CPU
-    :raises TypeError: for any other
+    :raises TypeError: for any other, and for those with forward hooks
     """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self._memory = _memory(modules)
         self._layers: list[tuple[Floats, Floats, Activation | None]] = []
         for module in modules:
+            if _hooked(module):
+                raise TypeError("hooks see nothing of what is evaluated in NumPy")
             if type(module) is nn.Linear and module.bias is not None:
                 weight, bias = module.weight.detach().numpy(), module.bias.detach().numpy()
                 self._layers.append((weight, bias[:, None], None))
@@ -80,17 +82,21 @@ class Dense:
 
 def _memory(modules: Sequence[nn.Module]) -> list[Any]:
     return [
-        (module.weight.data_ptr(), module.bias.data_ptr())
+        (module.weight.data_ptr(), module.bias.data_ptr(), _hooked(module))
         if type(module) is nn.Linear and module.bias is not None
-        else type(module)
+        else (type(module), _hooked(module))
         for module in modules
     ]
+
+
+def _hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 class NumpyActor:
     """What ``ActorCriticPolicy.forward`` returns for a few observations, in NumPy.
 
-    For one rollout: a later update may put other tensors into the policy.
+    For as long as it :meth:`fits`: an update may put other tensors into the policy.
 
     :param policy: plain, see :func:`numpy_actor`
     :raises TypeError: for layers other than those of :class:`Dense`
@@ -129,7 +135,8 @@ class NumpyActor:
         noise = th.empty(mean.shape).normal_().numpy()
         actions = mean + noise * np.exp(log_std)
         densities = -0.5 * noise * noise - log_std - _HALF_LOG_2PI
-        return actions, np.add.reduce(densities, axis=1)
+        shape = self._owner.action_space.shape or ()
+        return actions.reshape(-1, *shape), np.add.reduce(densities, axis=1)
 
 
 def _categorical(logits: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -162,9 +169,11 @@ def numpy_actor(policy: Any, known: NumpyActor | None = None) -> NumpyActor | No
 
     :param known: the one of before, kept where it still fits
     """
+    if not is_plain(policy):
+        return None
     if known is not None and known.fits(policy):
         return known
     try:
-        return NumpyActor(policy) if is_plain(policy) else None
+        return NumpyActor(policy)
     except TypeError:  # an activation that it does not know
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-HELPERS = ("_compiler", "_actor", "_explorer", "_backprop", "_flat")
+HELPERS = ("_compiler", "_actor", "_explorer", "_backprop")
 """Attributes that are made anew from a model, and are no part of it."""
 
 

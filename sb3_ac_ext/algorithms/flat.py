@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch as th
@@ -63,10 +62,18 @@ def flattened(parameters: Sequence[nn.Parameter]) -> th.Tensor:
     return vector
 
 
+def trained(optimizer: th.optim.Optimizer) -> tuple[int, ...]:
+    """Which parameters an optimizer trains: ids of those that are not frozen."""
+    groups = optimizer.param_groups
+    return tuple(id(p) for group in groups for p in group["params"] if p.requires_grad)
+
+
 def trains_all(network: nn.Module, optimizer: th.optim.Optimizer) -> bool:
-    """Whether an optimizer trains exactly a network's parameters, in their order."""
-    trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
-    return trained == [id(p) for p in network.parameters()]
+    """Whether an optimizer trains exactly a network's parameters, in their order, none of them
+    frozen, and has taken as many steps with each."""
+    parameters = list(network.parameters())
+    steps = {float(optimizer.state.get(p, {}).get("step", 0.0)) for p in parameters}
+    return trained(optimizer) == tuple(map(id, parameters)) and len(steps) == 1
 
 
 class FlatParameters:
@@ -80,7 +87,7 @@ class FlatParameters:
     """
 
     def __init__(self, optimizer: th.optim.Optimizer, state: Sequence[str]) -> None:
-        self.optimizer, self._names = optimizer, tuple(state)
+        self._optimizer, self._names = optimizer, tuple(state)
         self._parameters: list[nn.Parameter] = list(optimizer.param_groups[0]["params"])
         self._spans = spans(self._parameters)
         first = optimizer.state[self._parameters[0]]
@@ -89,7 +96,6 @@ class FlatParameters:
         self.vector = flattened(self._parameters)
         self._addresses = [parameter.data_ptr() for parameter in self._parameters]
         self._views = [self._placed(*each) for each in enumerate(self._parameters)]
-        self._one = nn.Parameter(self.vector)
 
     @property
     def step(self) -> float:
@@ -106,33 +112,15 @@ class FlatParameters:
         as ``load_state_dict`` of the optimizer does."""
         addresses = [parameter.data_ptr() for parameter in self._parameters]
         return addresses == self._addresses and all(
-            self.optimizer.state[parameter].get(name) is view
+            self._optimizer.state[parameter].get(name) is view
             for parameter, views in zip(self._parameters, self._views, strict=True)
             for name, view in views.items()
         )
 
-    @contextmanager
-    def as_one(self, gradient: th.Tensor) -> Iterator[None]:
-        """The optimizer steps all parameters as if they were a single one inside.
-
-        :param gradient: of the vector
-        """
-        (group,) = self.optimizer.param_groups
-        parameters, step = group["params"], self._steps[0].clone()
-        state = zip(self._names, self.state, strict=True)
-        self.optimizer.state[self._one] = {"step": step, **dict(state)}
-        group["params"], self._one.grad = [self._one], gradient
-        try:
-            yield
-        finally:
-            group["params"] = parameters
-            del self.optimizer.state[self._one]
-            self._steps.copy_(step)
-
     def _gathered(self, name: str) -> th.Tensor:
         parts = []
         for parameter in self._parameters:
-            known = self.optimizer.state[parameter].get(name)
+            known = self._optimizer.state[parameter].get(name)
             part = th.zeros_like(parameter) if known is None else known
             parts.append(part.detach().reshape(-1))
         return th.cat(parts)
@@ -142,5 +130,5 @@ class FlatParameters:
         span, shape = self._spans[k], parameter.shape
         state = {n: v[span].view(shape) for n, v in zip(self._names, self.state, strict=True)}
         state["step"] = self._steps[k]
-        self.optimizer.state[parameter].update(state)
+        self._optimizer.state[parameter].update(state)
         return state

@@ -1,4 +1,4 @@
-"""Adam in one kernel per step, in place of a dozen calls per parameter."""
+"""Optimizer steps of all parameters at once, in place of a dozen calls per parameter."""
 
 from __future__ import annotations
 
@@ -8,34 +8,36 @@ from typing import Any
 
 import torch as th
 
-KINDS = (th.optim.Adam, th.optim.AdamW)
+FLAGS = {th.optim.Adam: "fused", th.optim.AdamW: "fused", th.optim.RMSprop: "foreach"}
+"""PyTorch's quicker implementation, by the kind of optimizer."""
 
 
 @contextmanager
 def fused(optimizers: Sequence[th.optim.Optimizer]) -> Iterator[None]:
-    """Steps taken inside use PyTorch's fused kernel, which computes the same up to rounding.
+    """Steps taken inside use PyTorch's fused kernel, which computes the same up to rounding, or,
+    of RMSprop, which has none, operations on lists of tensors.
 
-    Afterwards optimizers are what they were, and are saved as such. Left alone are others than
-    Adam and AdamW, those whose user chose an implementation, parameters on a GPU, where the
+    Afterwards optimizers are what they were, and are saved as such. Left alone are other kinds,
+    those whose user chose an implementation, parameters on a GPU, where the
     kernel counts steps in a place of its own, and memory that is not contiguous: the kernel walks
     parameters, gradients and moments side by side as they lie, whatever their strides.
 
     :param optimizers: of any kind
     """
-    groups = [
-        group
+    flags = [
+        (group, FLAGS[type(optimizer)])
         for optimizer in optimizers
-        if type(optimizer) in KINDS
+        if type(optimizer) in FLAGS
         for group in optimizer.param_groups
         if _left_to_us(group) and _side_by_side(optimizer, group)
     ]
-    for group in groups:
-        group["fused"] = True
+    for group, flag in flags:
+        group[flag] = True
     try:
         yield
     finally:
-        for group in groups:
-            group["fused"] = None
+        for group, flag in flags:
+            group[flag] = None
 
 
 def _left_to_us(group: dict[str, Any]) -> bool:

@@ -16,7 +16,6 @@ from stable_baselines3.common.utils import explained_variance
 from sb3_ac_ext.algorithms import log_std, losses
 from sb3_ac_ext.algorithms.critic import CriticSettings
 from sb3_ac_ext.algorithms.drop_in import DropIn
-from sb3_ac_ext.algorithms.flat import FlatParameters, trains_all
 from sb3_ac_ext.algorithms.losses import Scalar
 from sb3_ac_ext.algorithms.rollouts import FastRollouts
 
@@ -94,7 +93,6 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
     target_kl: float | None = None
 
     _backprop: Backprop | None = None
-    _flat: FlatParameters | None = None
 
     objective_reads: tuple[str, ...] = ("normalize_advantage", "advantage_clip")
     """Attributes of the model that :meth:`objective` reads: it is compiled with their values."""
@@ -237,21 +235,7 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         from sb3_ac_ext.algorithms.backprop.step import backprop_of
 
         self._backprop = backprop_of(self, self._backprop)
-        if self._backprop is None:
-            return self.learn_from
-        self._backprop.begin()
-        return self._backprop.learn_from
-
-    def flat_parameters(self) -> FlatParameters | None:
-        """The policy's parameters as one vector, for those who step them together; ``None`` where
-        the optimizer's state is not laid out like them."""
-        from sb3_ac_ext.algorithms.compiled.optimizers import pure
-
-        optimizer = self.policy.optimizer
-        if self._flat is None or self._flat.optimizer is not optimizer or not self._flat.whole:
-            rule = pure(optimizer) if trains_all(self.policy, optimizer) else None
-            self._flat = None if rule is None else FlatParameters(optimizer, rule.state)
-        return self._flat
+        return self.learn_from if self._backprop is None else self._backprop.learn_from
 
     def _compiled_update(self, coefs: Mapping[str, Scalar]) -> RolloutUpdate | None:
         """What steps this update, ``None`` for an eager one: while the compiler is at work, and

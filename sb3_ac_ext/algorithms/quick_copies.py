@@ -37,7 +37,8 @@ def quick_copies(env: VecEnv | None) -> Iterator[None]:
 
 
 def _is_stock(env: Any) -> bool:
-    return type(env.buf_infos) is list and type(env.buf_obs) is OrderedDict
+    kept = getattr(env, "buf_infos", None), getattr(env, "buf_obs", None)
+    return type(kept[0]) is list and type(kept[1]) is OrderedDict
 
 
 class _Infos(list[Any]):

@@ -8,6 +8,7 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.utils import FloatSchedule
 
+from sb3_ac_ext.algorithms.drop_in import HELPERS
 from sb3_ac_ext.flight.values import encode_class, encode_value
 
 _SCALARS = (bool, int, float, str, type(None))
@@ -18,7 +19,7 @@ _NOT_READ = {
     *("_last_obs", "_last_original_obs", "_last_episode_starts", "_last_lstm_states"),
     *("ep_info_buffer", "ep_success_buffer", "action_noise", "device", "lr_schedule", "train"),
     *("replay_buffer", "rollout_buffer", "replay_buffer_kwargs", "_excluded_save_params"),
-    *("exploration_schedule", "seed", "verbose"),
+    *("exploration_schedule", "seed", "verbose", *HELPERS),
 }
 
 

@@ -1,5 +1,6 @@
 """Gradients of plain policies by formula: those of autograd, and only where they are."""
 
+import pickle
 from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +14,9 @@ from stable_baselines3.common.env_util import make_vec_env
 from torch import nn
 
 from sb3_ac_ext import A2C, PPO, REINFORCE
-from sb3_ac_ext.algorithms import losses
 from sb3_ac_ext.algorithms.backprop.heads import head_of
 from sb3_ac_ext.algorithms.backprop.layers import Layers
-from sb3_ac_ext.algorithms.backprop.objectives import FORMULAS, by_autograd, objective_of
+from sb3_ac_ext.algorithms.backprop.objectives import objective_of
 from sb3_ac_ext.algorithms.on_policy import Batch
 from tests.algorithms.environments import Random
 
@@ -108,27 +108,28 @@ def test_distributions_are_those_of_sb3(action: str) -> None:
         (PPO, {"advantage_clip": 0.5}, {"clip_range_vf": 0.2}),
         (A2C, {}, {"ent_coef": 0.1}),
         (A2C, {"normalize_advantage": True}, {}),
+        (REINFORCE, {}, {"ent_coef": 0.1}),
     ],
 )
 def test_formulas_are_the_objectives(
     cls: Any, settings: dict[str, Any], coefs: dict[str, float]
 ) -> None:
     model = untrained(cls, **settings)
+    formula = objective_of(model)
+    assert formula is not None
     coefs = {"ent_coef": 0.0, "vf_coef": 0.7, "clip_range": 0.2, **coefs}
     th.manual_seed(0)
     columns = th.randn(7, 50)
     columns[4] = columns[1] + 0.3 * columns[4]  # ratios on both sides of the clip range
+    told, slopes = formula(model, Batch(*columns.clone()), coefs)
 
-    def batch() -> Batch:
-        return Batch(*columns.clone())
-
-    told, slopes = objective_of(model)(model, batch(), coefs)
-    expected_told, expected = by_autograd(model, batch(), coefs)
-    assert objective_of(model) is FORMULAS[cls.objective]
-    assert told.names == expected_told.names
-    th.testing.assert_close(told.values, expected_told.values, rtol=1e-5, atol=1e-6)
-    for name, slope in slopes._asdict().items():
-        reference = getattr(expected, name)
+    seen = [column.requires_grad_() for column in columns[:3].clone()]
+    loss, terms = model.objective(Batch(*seen, *columns[3:]), coefs)
+    theirs = th.autograd.grad(loss, seen, materialize_grads=True)
+    assert told.names == tuple(terms)
+    expected = th.stack([term.detach() for term in terms.values()])
+    th.testing.assert_close(told.values, expected, rtol=1e-5, atol=1e-6)
+    for name, slope, reference in zip(slopes._fields, slopes, theirs, strict=True):
         np.testing.assert_allclose(slope, reference, rtol=1e-5, atol=1e-8, err_msg=name)
         assert slope.dtype == np.float32
 
@@ -157,9 +158,24 @@ def test_updates_are_those_of_autograd(
     assert not th.equal(weights(ours), weights(untrained(cls, action, **settings)))
 
 
-class Odd(PPO):
+class OwnStep(PPO):
     def learn_from(self, samples: Any, coefs: Any) -> Any:
         return super().learn_from(samples, coefs)
+
+
+class OwnObjective(PPO):
+    def objective(self, batch: Batch, coefs: Any) -> Any:
+        return super().objective(batch, coefs)
+
+
+class OwnAdvantages(PPO):
+    def advantages(self, batch: Batch) -> th.Tensor:
+        return super().advantages(batch)
+
+
+class OwnCoefficients(PPO):
+    def coefficients(self) -> Any:
+        return super().coefficients()
 
 
 @pytest.mark.parametrize(
@@ -172,7 +188,10 @@ class Odd(PPO):
         (PPO, "box", "box", {"use_sde": True}),
         (PPO, "box", "box", {"policy_kwargs": {"activation_fn": nn.ELU}}),
         (REINFORCE, "box", "box", {"baseline": False}),
-        (Odd, "box", "discrete", {}),
+        (OwnStep, "box", "discrete", {}),
+        (OwnObjective, "box", "discrete", {}),
+        (OwnAdvantages, "box", "discrete", {}),
+        (OwnCoefficients, "box", "discrete", {}),
     ],
 )
 def test_others_are_left_to_autograd(
@@ -207,30 +226,98 @@ def test_frozen_layers_stay_as_they_are() -> None:
     assert th.equal(frozen, before)
 
 
-class Decaying(PPO):
-    """An objective that depends on weights, too, which only autograd can see."""
+def test_a_gradient_that_is_not_autograds_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def learned(eager: bool) -> Any:
+        model = untrained(PPO)
+        evaluated = model.policy.evaluate_actions
 
-    def objective(self, batch: Batch, coefs: Any) -> Any:
-        loss, terms = super().objective(batch, coefs)
-        return loss + 10.0 * self.policy.action_net.weight.square().sum(), terms
+        def doubled(*args: Any) -> Any:
+            values, *rest = evaluated(*args)
+            return 2.0 * values, *rest
+
+        monkeypatch.setattr(model.policy, "evaluate_actions", doubled)
+        if eager:
+            monkeypatch.setattr(model, "_eager_step", lambda: model.learn_from)
+        return model.learn(64)
+
+    ours, theirs = learned(False), learned(True)
+    assert ours._backprop._agrees is False
+    assert th.equal(weights(ours), weights(theirs))
 
 
-class Bolder(PPO):
-    """An objective of its own that depends on what the policy says, and on nothing else."""
+def test_clip_ranges_in_double_precision() -> None:
+    def learned(exact: bool) -> Any:
+        model = untrained(PPO, learning_rate=0.01, exact=exact)
+        model.clip_range = lambda _: np.float64(0.2)
+        return model.learn(128)
 
-    def objective(self, batch: Batch, coefs: Any) -> Any:
-        loss, terms = super().objective(batch, coefs)
-        return loss + losses.policy_gradient_loss(batch.advantages, batch.log_prob), terms
+    th.testing.assert_close(*map(weights, map(learned, (False, True))), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize(("cls", "agrees"), [(Decaying, False), (Bolder, True)])
-def test_objectives_of_ones_own(cls: Any, agrees: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = trained(cls)
-    assert ours._backprop._agrees is agrees
-    monkeypatch.setattr(cls, "_eager_step", lambda model: model.learn_from)
-    th.testing.assert_close(weights(ours), weights(trained(cls)), rtol=1e-3, atol=1e-4)
-    plain = weights(trained(PPO))
-    assert (weights(ours) - plain).abs().max() > 1e-3
+def test_what_is_not_finite_is_an_error_as_ever() -> None:
+    model = trained(PPO)
+    model.policy.action_net.weight.data[0] = float("nan")
+    with pytest.raises(ValueError, match="not finite"):
+        model.train()
+
+
+def _log_std(model: Any) -> None:
+    model.policy.log_std = nn.Parameter(th.full((2,), -0.5))
+
+
+def _layer(model: Any) -> None:
+    model.policy.action_net.weight = nn.Parameter(0.5 * model.policy.action_net.weight.detach())
+
+
+def _assigned(model: Any) -> None:
+    state = {name: 0.5 * part for name, part in model.policy.state_dict().items()}
+    model.policy.load_state_dict(state, assign=True)
+
+
+def _extractor(model: Any) -> None:
+    model.policy.features_extractor = nn.Sequential(nn.Flatten(), nn.Tanh())
+    model.policy.pi_features_extractor = model.policy.features_extractor
+    model.policy.vf_features_extractor = model.policy.features_extractor
+
+
+@pytest.mark.parametrize("change", [_log_std, _layer, _assigned, _extractor])
+def test_policies_that_somebody_changes(change: Any) -> None:
+    def learned(exact: bool) -> Any:
+        model = trained(PPO, "box", exact=exact)
+        change(model)
+        policy = model.policy
+        policy.optimizer = th.optim.Adam(policy.parameters(), 1e-3, eps=1e-5)
+        return model.learn(64)
+
+    th.testing.assert_close(*map(weights, map(learned, (False, True))), rtol=1e-3, atol=1e-4)
+
+
+def test_an_optimizer_of_a_part_trains_that_part() -> None:
+    model = trained(PPO)
+    policy = model.policy
+    before = policy.value_net.weight.clone()
+    policy.optimizer = th.optim.Adam(policy.action_net.parameters(), 1e-3)
+    model.learn(64)
+    assert model._backprop._agrees is True and th.equal(policy.value_net.weight, before)
+
+
+def test_gradients_that_hooks_replace_are_the_ones_that_are_followed() -> None:
+    model = untrained(PPO)
+    bias, weight = model.policy.action_net.bias, model.policy.action_net.weight
+    before, kept = bias.clone(), weight.clone()
+
+    def none(parameter: Any) -> None:
+        parameter.grad = None
+
+    bias.register_post_accumulate_grad_hook(none)
+    model.learn(64)
+    assert model._backprop._agrees is True
+    assert th.equal(bias, before) and not th.equal(weight, kept)
+
+
+def test_saved_policies_are_as_small_as_ever() -> None:
+    sizes = [len(pickle.dumps(trained(PPO, exact=exact).policy.state_dict())) for exact in (0, 1)]
+    assert sizes[0] <= 1.01 * sizes[1]
 
 
 def test_hooks_of_optimizers_and_on_gradients_are_called() -> None:
@@ -247,6 +334,7 @@ def test_hooks_of_optimizers_and_on_gradients_are_called() -> None:
     assert model._backprop._agrees is True
     assert seen == ["gradient", "step"] * 8, "of 2 epochs with 4 batches"
     assert all(0.0 < norm <= model.max_grad_norm + 1e-5 for norm in norms)
+    assert len(model.policy.optimizer.param_groups[0]["params"]) == len(parameters)
 
 
 def test_optimizers_are_afterwards_as_if_nothing_had_been(tmp_path: Path) -> None:
@@ -270,7 +358,7 @@ def test_saved_and_copied_models_have_gradients_of_their_own(tmp_path: Path) -> 
     model = trained(A2C)
     model.save(tmp_path / "model")
     other = A2C.load(tmp_path / "model", env=model.get_env())
-    for helper in ("_backprop", "_flat", "_actor"):
+    for helper in ("_backprop", "_actor"):
         assert vars(model)[helper] is not None and model.__getstate__()[helper] is None
         assert helper not in vars(other)
     before = weights(model).clone()

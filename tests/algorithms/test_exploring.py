@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import stable_baselines3
 import torch as th
+from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise, VectorizedActionNoise
 
@@ -108,3 +109,28 @@ def test_images_are_divided_by_255_whichever_policy_sees_them() -> None:
     fast, exact = (learned(PPO, **rollout, exact=exact).rollout_buffer for exact in (False, True))
     np.testing.assert_allclose(fast.values, exact.values, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(fast.actions, exact.actions, rtol=1e-5, atol=1e-6)
+
+
+def test_hooks_on_layers_see_rollouts_too() -> None:
+    env = make_vec_env(Random, 2, seed=3, env_kwargs={"action": "discrete"})
+    model = A2C("MlpPolicy", env)
+    model.learn(20)
+    calls: list[Any] = []
+    model.policy.action_net.register_forward_hook(lambda *_: calls.append(th.is_grad_enabled()))
+    model.learn(10)
+    assert calls.count(False) == 5 and calls.count(True) == 1, "of rollouts, of the update"
+
+
+def test_actions_of_several_dimensions() -> None:
+    class Grid(Random):
+        def __init__(self) -> None:
+            super().__init__()
+            self.action_space = spaces.Box(-1.0, 1.0, (2, 2), np.float32)
+
+    fast, exact = (
+        A2C("MlpPolicy", make_vec_env(Grid, 2, seed=3), seed=1, exact=exact).learn(40)
+        for exact in (False, True)
+    )
+    mine, other = (m.rollout_buffer.actions for m in (fast, exact))
+    np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
+    assert fast._actor is not None and fast._backprop is not None

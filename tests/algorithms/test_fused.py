@@ -12,41 +12,52 @@ from tests.algorithms.environments import Random
 OFF = {"learning_starts": 20, "batch_size": 16, "buffer_size": 200}
 
 
-def seen_flags(model: Any, steps: int) -> set[Any]:
-    """What ``fused`` is while the model's optimizers step."""
+def seen_flags(model: Any, steps: int, left: Any = None) -> set[Any]:
+    """What ``fused`` or ``foreach`` is while the model's optimizers step."""
     seen: set[Any] = set()
     optimizers = model.optimizers() if hasattr(model, "optimizers") else [model.policy.optimizer]
     for optimizer in optimizers:
         optimizer.register_step_pre_hook(
-            lambda optimizer, *_: seen.add(optimizer.param_groups[0].get("fused"))
+            lambda optimizer, *_: seen.add(_flag(optimizer.param_groups[0]))
         )
     model.learn(steps)
-    assert all(group.get("fused") is None for o in optimizers for group in o.param_groups)
+    assert all(_flag(group) is left for o in optimizers for group in o.param_groups)
     return seen
+
+
+def _flag(group: dict[str, Any]) -> Any:
+    return "fused" if group.get("fused") else "foreach" if group.get("foreach") else None
 
 
 @pytest.mark.parametrize(
     ("cls", "action", "settings"),
-    [(PPO, "box", {"n_steps": 32}), (SAC, "box", OFF), (TD3, "box", OFF), (DQN, "discrete", OFF)],
+    [
+        (PPO, "box", {"n_steps": 32}),
+        (A2C, "box", {"n_steps": 8}),
+        (SAC, "box", OFF),
+        (TD3, "box", OFF),
+        (DQN, "discrete", OFF),
+    ],
 )
-def test_steps_of_adam_are_fused_unless_exact(
+def test_steps_are_taken_at_once_unless_exact(
     cls: Any, action: str, settings: dict[str, Any]
 ) -> None:
     def model(exact: bool) -> Any:
         return cls("MlpPolicy", Random("box", action), device="cpu", exact=exact, **settings)
 
-    assert seen_flags(model(False), 40) == {True}
+    assert seen_flags(model(False), 40) == {"foreach" if cls is A2C else "fused"}
     assert seen_flags(model(True), 40) == {None}
 
 
 def test_other_optimizers_are_left_alone() -> None:
-    model = A2C("MlpPolicy", Random(), n_steps=8, device="cpu")
-    assert type(model.policy.optimizer) is th.optim.RMSprop
+    sgd = {"optimizer_class": th.optim.SGD}
+    model = A2C("MlpPolicy", Random(), n_steps=8, policy_kwargs=sgd, use_rms_prop=False)
+    assert type(model.policy.optimizer) is th.optim.SGD
     assert seen_flags(model, 8) == {None}
     chosen = PPO(
         "MlpPolicy", Random(), n_steps=32, policy_kwargs={"optimizer_kwargs": {"foreach": True}}
     )
-    assert seen_flags(chosen, 32) == {None}
+    assert seen_flags(chosen, 32, left="foreach") == {"foreach"}
 
 
 def test_a_fused_step_goes_on_where_a_plain_one_was() -> None:

@@ -74,3 +74,10 @@ def test_environments_in_other_processes_are_left_alone() -> None:
     with quick_copies(env), quick_copies(None):
         env.reset()
     env.close()
+
+
+def test_environments_that_keep_nothing_are_left_alone() -> None:
+    env: Any = DummyVecEnv([Random])
+    del env.buf_infos
+    with quick_copies(env):
+        assert "buf_infos" not in vars(env)

@@ -12,6 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
+import sb3_ac_ext
 from sb3_ac_ext.flight import read_dump, replay
 from tests.flight.runs import OFF_POLICY, ON_POLICY, SMALL, DictCartPole, recorded, recorder
 
@@ -27,6 +28,10 @@ CASES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "ddpg": (DDPG, "Pendulum-v1", LATE),
     "dqn": (DQN, "CartPole-v1", {**LATE, "train_freq": 1}),
     "tqc": (TQC, "Pendulum-v1", LATE),
+    "ours-ppo": (sb3_ac_ext.PPO, "CartPole-v1", ON_POLICY),
+    "ours-ppo-box": (sb3_ac_ext.PPO, "Pendulum-v1", {**ON_POLICY, "clip_range_vf": 0.2}),
+    "ours-a2c": (sb3_ac_ext.A2C, "CartPole-v1", {}),
+    "ours-sac": (sb3_ac_ext.SAC, "Pendulum-v1", LATE),
 }
 
 

@@ -1,4 +1,4 @@
-"""Objectives as functions of what a policy says of its batch, with their gradients."""
+"""Objectives of PPO, A2C and REINFORCE, and their gradients with respect to what a policy says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sb3_ac_ext.algorithms.a2c import A2C
 from sb3_ac_ext.algorithms.backprop.heads import Floats
 from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Told
 from sb3_ac_ext.algorithms.ppo import PPO
+from sb3_ac_ext.algorithms.reinforce import REINFORCE
 
 
 class Seen(NamedTuple):
@@ -24,21 +25,12 @@ class Seen(NamedTuple):
 
 _ZERO = np.float32(0.0)
 
-Objective = Callable[[OnPolicyUpdate, Batch, Mapping[str, Any]], tuple[Told, Seen]]
+Coefs = Mapping[str, float]
+Objective = Callable[[OnPolicyUpdate, Batch, Coefs], tuple[Told, Seen]]
 """From a model, its batch and coefficients to what is told of the loss, and the gradient."""
 
 
-def by_autograd(model: OnPolicyUpdate, batch: Batch, coefs: Mapping[str, Any]) -> tuple[Told, Seen]:
-    """Of a model's ``objective``, whatever that is."""
-    entropy = batch.entropy
-    assert entropy is not None
-    leaves = [part.requires_grad_() for part in (batch.values, batch.log_prob, entropy)]
-    loss, terms = model.objective(batch, coefs)
-    slopes = th.autograd.grad(loss, leaves, materialize_grads=True)
-    return Told.of(terms), Seen(*(slope.numpy() for slope in slopes))
-
-
-def of_ppo(model: OnPolicyUpdate, batch: Batch, coefs: Mapping[str, Any]) -> tuple[Told, Seen]:
+def of_ppo(model: OnPolicyUpdate, batch: Batch, coefs: Coefs) -> tuple[Told, Seen]:
     """As :meth:`~sb3_ac_ext.algorithms.ppo.PPO.objective`."""
     reach, n = coefs["clip_range"], len(batch.values)
     advantages = model.advantages(batch).numpy()
@@ -61,8 +53,8 @@ def of_ppo(model: OnPolicyUpdate, batch: Batch, coefs: Mapping[str, Any]) -> tup
     return _told(told), Seen(critic, slope, bonus)
 
 
-def of_a2c(model: OnPolicyUpdate, batch: Batch, coefs: Mapping[str, Any]) -> tuple[Told, Seen]:
-    """As :meth:`~sb3_ac_ext.algorithms.a2c.A2C.objective`."""
+def of_a2c(model: OnPolicyUpdate, batch: Batch, coefs: Coefs) -> tuple[Told, Seen]:
+    """As :meth:`~sb3_ac_ext.algorithms.a2c.A2C.objective`, and REINFORCE's with a baseline."""
     advantages = model.advantages(batch).numpy()
     policy = -_mean(advantages * batch.log_prob.numpy())
     value, critic = _critic(batch, coefs)
@@ -71,7 +63,7 @@ def of_a2c(model: OnPolicyUpdate, batch: Batch, coefs: Mapping[str, Any]) -> tup
     return _told(told), Seen(critic, advantages * np.float32(-1.0 / len(advantages)), bonus)
 
 
-def _critic(batch: Batch, coefs: Mapping[str, Any]) -> tuple[float, Floats]:
+def _critic(batch: Batch, coefs: Coefs) -> tuple[float, Floats]:
     """The critic's loss, and the gradient of what it adds with respect to values."""
     values, reach = batch.values.numpy(), coefs.get("clip_range_vf")
     inside = None
@@ -84,7 +76,7 @@ def _critic(batch: Batch, coefs: Mapping[str, Any]) -> tuple[float, Floats]:
     return float(error.dot(error)) / len(error), slope if inside is None else slope * inside
 
 
-def _entropy(batch: Batch, coefs: Mapping[str, Any]) -> tuple[float, Floats]:
+def _entropy(batch: Batch, coefs: Coefs) -> tuple[float, Floats]:
     """The negative mean entropy, and the gradient of what it adds with respect to entropies."""
     entropy: Any = batch.entropy
     n = len(entropy)
@@ -99,10 +91,17 @@ def _told(values: Mapping[str, float]) -> Told:
     return Told(tuple(values), th.tensor(list(values.values()), dtype=th.float32))
 
 
-FORMULAS: Mapping[Any, Objective] = {PPO.objective: of_ppo, A2C.objective: of_a2c}
-"""By the method that they restate: a class that has another is left to autograd."""
+FORMULAS: Mapping[Any, Objective] = {
+    PPO.objective: of_ppo,
+    A2C.objective: of_a2c,
+    REINFORCE.objective: of_a2c,
+}
+"""By the method that they restate."""
+_COEFFICIENTS = (OnPolicyUpdate.coefficients, PPO.coefficients)
 
 
-def objective_of(model: OnPolicyUpdate) -> Objective:
-    """What gives a model's objective and its gradient."""
-    return FORMULAS.get(type(model).objective, by_autograd)
+def objective_of(model: OnPolicyUpdate) -> Objective | None:
+    """The formula of a model's objective; ``None`` for a class that has changed a part of it."""
+    cls = type(model)
+    stock = cls.advantages is OnPolicyUpdate.advantages and cls.coefficients in _COEFFICIENTS
+    return FORMULAS.get(cls.objective) if stock else None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import torch as th
 from torch import nn
 
+from sb3_ac_ext.algorithms.acting import finite
 from sb3_ac_ext.algorithms.backprop.heads import head_of
 from sb3_ac_ext.algorithms.backprop.layers import Layers
-from sb3_ac_ext.algorithms.backprop.objectives import Seen, objective_of
-from sb3_ac_ext.algorithms.flat import FlatParameters, spans
+from sb3_ac_ext.algorithms.backprop.objectives import Objective, Seen, objective_of
+from sb3_ac_ext.algorithms.flat import spans
 from sb3_ac_ext.algorithms.hooks import HookedNetwork
 from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Told, steps_otherwise
 from sb3_ac_ext.algorithms.plain_policy import actor_layers, critic_layers, is_plain
@@ -25,20 +25,20 @@ class Backprop:
     """Takes a model's optimizer steps with gradients of its own.
 
     Autograd notes every operation of a forward pass, which in small networks costs more than the
-    operations. Here layers, distribution and the objectives of PPO and A2C are differentiated by
-    formula; of another objective it sees no more than values, log-probabilities and entropies. The
-    gradient is one vector, which is scaled down and followed at once. The first must agree with
-    autograd's, which sees whatever else an objective depends on; otherwise all are autograd's.
+    operations. Here layers, distribution and objective are differentiated by formula, into one
+    vector that all parameters' gradients are views of. The first gradient must agree with
+    autograd's; otherwise all are autograd's.
 
     :param model: with a plain policy, see :func:`backprop_of`
+    :param objective: of the model
     :raises TypeError: for layers other than those of :class:`~.layers.Layers`
     """
 
-    def __init__(self, model: OnPolicyUpdate) -> None:
+    def __init__(self, model: OnPolicyUpdate, objective: Objective) -> None:
         policy: Any = model.policy
         self._model, self._policy = model, policy
         self._actor, self._critic = Layers(actor_layers(policy)), Layers(critic_layers(policy))
-        self._head, self._objective = head_of(policy), objective_of(model)
+        self._head, self._objective = head_of(policy), objective
         self._hooks = HookedNetwork(policy)
         self._modules = _modules(policy)
         self._parameters = list(policy.parameters())
@@ -48,23 +48,20 @@ class Backprop:
             self._gradient[place].view(parameter.shape)
             for place, parameter in zip(places, self._parameters, strict=True)
         ]
-        self._flat: FlatParameters | None = None
         self._agrees: bool | None = None
 
     def fits(self) -> bool:
-        """Whether this is still the model's policy, all of which is trained and nobody watches."""
-        policy = self._model.policy
+        """Whether this is still the model's policy, with the same layers and parameters, of which
+        none is frozen and no hook waits for autograd."""
+        policy, parameters = self._model.policy, self._parameters
         return (
             policy is self._policy
             and _modules(policy) == self._modules
-            and all(p.requires_grad for p in self._parameters)
+            and list(map(id, policy.parameters())) == list(map(id, parameters))
+            and all(parameter.requires_grad for parameter in parameters)
             and not self._hooks.forward
             and not self._hooks.backward
         )
-
-    def begin(self) -> None:
-        """An update begins."""
-        self._flat = self._model.flat_parameters()
 
     def learn_from(self, samples: Any, coefs: Mapping[str, Any]) -> tuple[Told, bool]:
         """As the model's ``learn_from``."""
@@ -73,21 +70,24 @@ class Backprop:
             self._agrees = self._off(samples, coefs) <= TOLERANCE
         if not self._agrees:
             return model.learn_from(samples, coefs)
-        told, slopes = self._objective(model, self._evaluated(samples), coefs)
+        told, slopes = self._told(samples, coefs)
         near = model.near_enough(told)
         if near:
             self.differentiate(slopes)
             self._hooks.accumulated()
             self.clip()
-            with nullcontext() if self._flat is None else self._flat.as_one(self._gradient):
-                model.step_optimizer()
+            model.step_optimizer()
         return told, near
+
+    def _told(self, samples: Any, coefs: Mapping[str, Any]) -> tuple[Told, Seen]:
+        numbers = {name: float(coef) for name, coef in coefs.items()}
+        return self._objective(self._model, self._evaluated(samples), numbers)
 
     def _evaluated(self, samples: Any) -> Batch:
         with th.no_grad():
             observations = samples.observations.flatten(1).float()
             values = self._critic(observations).flatten()
-            out = self._actor(observations).numpy()
+            out = finite(self._actor(observations).numpy())
         log_prob, entropy = map(th.from_numpy, self._head(out, samples.actions.numpy()))
         old = (samples.old_values, samples.old_log_prob, samples.advantages, samples.returns)
         return Batch(values, log_prob, entropy, *old)
@@ -102,9 +102,13 @@ class Backprop:
             self._actor.backward(th.from_numpy(out))
 
     def clip(self) -> None:
-        """As ``torch.nn.utils.clip_grad_norm_``."""
-        most = self._model.max_grad_norm / (self._gradient.norm() + 1e-6)
-        self._gradient.mul_(th.clamp(most, max=1.0))
+        """As ``torch.nn.utils.clip_grad_norm_``, which is called if a hook has put in others."""
+        pairs = zip(self._parameters, self._parts, strict=True)
+        if all(parameter.grad is part for parameter, part in pairs):
+            most = self._model.max_grad_norm / (self._gradient.norm() + 1e-6)
+            self._gradient.mul_(th.clamp(most, max=1.0))
+        else:
+            nn.utils.clip_grad_norm_(self._parameters, self._model.max_grad_norm)
 
     def _off(self, samples: Any, coefs: Mapping[str, Any]) -> float:
         """Distance of the gradient from autograd's, over the length of that."""
@@ -114,7 +118,7 @@ class Backprop:
         if any(grad is None for grad in grads):
             return float("inf")
         theirs = th.cat([grad.reshape(-1) for grad in grads])
-        _, slopes = self._objective(model, self._evaluated(samples), coefs)
+        _, slopes = self._told(samples, coefs)
         self.differentiate(slopes)
         return float((self._gradient - theirs).norm() / theirs.norm().clamp(min=1e-12))
 
@@ -125,16 +129,17 @@ def _modules(policy: Any) -> list[nn.Module]:
 
 def backprop_of(model: Any, known: Backprop | None) -> Backprop | None:
     """What takes a model's steps; ``None`` for those with a policy that is more than an MLP, with
-    another optimizer step of their own, or that somebody watches from within autograd.
+    an optimizer step or objective of their own, or that somebody watches from within autograd.
 
     :param known: the one of before, kept where it still fits
     """
+    objective = objective_of(model)
+    if objective is None or not is_plain(model.policy) or steps_otherwise(model):
+        return None
     if known is not None and known.fits():
         return known
-    if not is_plain(model.policy) or steps_otherwise(model):
-        return None
     try:
-        made = Backprop(model)
+        made = Backprop(model, objective)
     except TypeError:  # an activation that it does not know
         return None
     return made if made.fits() else None

@@ -19,7 +19,7 @@ from sb3_ac_ext.algorithms.compiled.optimizers import pure
 from sb3_ac_ext.algorithms.compiled.package import load
 from sb3_ac_ext.algorithms.compiled.products import products
 from sb3_ac_ext.algorithms.compiled.rollout_step import FIELDS, RolloutJob
-from sb3_ac_ext.algorithms.flat import FlatParameters, trains_all
+from sb3_ac_ext.algorithms.flat import FlatParameters, trained, trains_all
 from sb3_ac_ext.algorithms.on_policy import Told, steps_otherwise
 
 
@@ -34,12 +34,15 @@ class RolloutUpdate:
     def __init__(self, model: Any, job: RolloutJob, package: Path) -> None:
         self._model, self._job = model, job
         self._run = load(package)
-        self._flat: FlatParameters = model.flat_parameters()
+        self._flat = self._gathered()
         self._names: tuple[str, ...] = ()
         self._taken = 0.0
         self._rate = 0.0
         self._coefs: list[th.Tensor] = []
         self._rollout: list[th.Tensor] = []
+
+    def _gathered(self) -> FlatParameters:
+        return FlatParameters(self._model.policy.optimizer, self._job.rule.state)
 
     def begin(self, coefs: Mapping[str, Any]) -> None:
         """Take over where the model's parameters and its optimizer stand, with its next rollout.
@@ -53,7 +56,8 @@ class RolloutUpdate:
         self._rollout = self._flattened_rollout()
 
     def _take_over(self) -> None:
-        self._flat = self._model.flat_parameters()
+        if not self._flat.whole:
+            self._flat = self._gathered()
         self._taken = self._flat.step
 
     def _hand_back(self) -> None:
@@ -145,7 +149,7 @@ def refuses(model: Any) -> str | None:
     if pure(optimizer) is None:
         return f"{type(optimizer).__name__} with these settings has no compiled form"
     if not trains_all(policy, optimizer):
-        return "the optimizer does not train exactly the policy's parameters, in their order"
+        return "the optimizer does not train the policy's parameters, all of them, alike"
     return None
 
 
@@ -203,8 +207,11 @@ class RolloutCompiler:
         buffer = model.rollout_buffer
         reads = (getattr(model, name) for name in model.objective_reads)
         sizes = (buffer.buffer_size, buffer.n_envs, model.batch_size, model.max_grad_norm)
-        rule = pure(model.policy.optimizer)
-        kind = (tuple(coefs), model.target_kl is None, model.bf16, rule, *sizes, *reads)
+        optimizer = model.policy.optimizer
+        kind = (
+            *(tuple(coefs), model.target_kl is None, model.bf16, *sizes, *reads),
+            *(id(optimizer), pure(optimizer), trained(optimizer)),
+        )
 
         def make() -> tuple[RolloutJob, Callable[[Path], RolloutUpdate]]:
             job = make_job(model, coefs)

@@ -18,7 +18,12 @@ from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
-from sb3_ac_ext.algorithms.plain_policy import actor_layers, critic_layers, is_plain
+from sb3_ac_ext.algorithms.plain_policy import (
+    actor_layers,
+    critic_layers,
+    is_plain,
+    parts_of,
+)
 
 Floats = npt.NDArray[np.float32]
 _HALF_LOG_2PI = np.float32(0.5 * np.log(2.0 * np.pi))
@@ -105,12 +110,13 @@ class NumpyActor:
     def __init__(self, policy: ActorCriticPolicy) -> None:
         self._policy, self._value = Dense(actor_layers(policy)), Dense(critic_layers(policy))
         self._discrete = isinstance(policy.action_dist, CategoricalDistribution)
-        self._owner = policy
+        self._owner, self._parts = policy, parts_of(policy)
 
     def fits(self, policy: ActorCriticPolicy) -> bool:
         """Whether it is still that policy's."""
         return (
             policy is self._owner
+            and parts_of(policy) == self._parts
             and self._policy.fits(actor_layers(policy))
             and self._value.fits(critic_layers(policy))
         )
@@ -169,11 +175,9 @@ def numpy_actor(policy: Any, known: NumpyActor | None = None) -> NumpyActor | No
 
     :param known: the one of before, kept where it still fits
     """
-    if not is_plain(policy):
-        return None
     if known is not None and known.fits(policy):
         return known
     try:
-        return NumpyActor(policy)
+        return NumpyActor(policy) if is_plain(policy) else None
     except TypeError:  # an activation that it does not know
         return None

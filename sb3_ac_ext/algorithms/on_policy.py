@@ -256,8 +256,8 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         :param epochs: of each, name -> values of its batches
         """
         for name in epochs[0]:
-            every = np.concatenate([epoch[name] for epoch in epochs])
-            self.logger.record(f"train/{name}", every.astype(np.float64).mean())
+            every = np.concatenate([epoch[name] for epoch in epochs], dtype=np.float64)
+            self.logger.record(f"train/{name}", np.add.reduce(every) / len(every))
         buffer = self.rollout_buffer
         explained = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
         self.logger.record("train/explained_variance", explained)

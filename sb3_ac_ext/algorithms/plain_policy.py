@@ -18,8 +18,15 @@ def is_plain(policy: Any) -> bool:
         type(policy) is ActorCriticPolicy
         and type(policy.mlp_extractor) is MlpExtractor
         and type(policy.action_dist) in (CategoricalDistribution, DiagGaussianDistribution)
-        and sees_plain_arrays(policy, policy.features_extractor)
+        and sees_plain_arrays(policy, policy.pi_features_extractor)
+        and sees_plain_arrays(policy, policy.vf_features_extractor)
     )
+
+
+def parts_of(policy: Any) -> tuple[Any, ...]:
+    """What may be put into a policy that was plain, so that it is no longer, layers apart."""
+    extractors = policy.pi_features_extractor, policy.vf_features_extractor
+    return (*extractors, policy.mlp_extractor, policy.action_dist)
 
 
 def sees_plain_arrays(policy: Any, extractor: nn.Module) -> bool:

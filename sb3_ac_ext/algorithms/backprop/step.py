@@ -15,7 +15,12 @@ from sb3_ac_ext.algorithms.backprop.objectives import Objective, Seen, objective
 from sb3_ac_ext.algorithms.flat import spans
 from sb3_ac_ext.algorithms.hooks import HookedNetwork
 from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Told, steps_otherwise
-from sb3_ac_ext.algorithms.plain_policy import actor_layers, critic_layers, is_plain
+from sb3_ac_ext.algorithms.plain_policy import (
+    actor_layers,
+    critic_layers,
+    is_plain,
+    parts_of,
+)
 
 TOLERANCE = 1e-4
 """Most that the first gradient may be away from autograd's, over the length of that."""
@@ -40,7 +45,7 @@ class Backprop:
         self._actor, self._critic = Layers(actor_layers(policy)), Layers(critic_layers(policy))
         self._head, self._objective = head_of(policy), objective
         self._hooks = HookedNetwork(policy)
-        self._modules = _modules(policy)
+        self._modules, self._kept = _modules(policy), parts_of(policy)
         self._parameters = list(policy.parameters())
         places = spans(self._parameters)
         self._gradient = th.zeros(places[-1].stop)
@@ -56,6 +61,7 @@ class Backprop:
         policy, parameters = self._model.policy, self._parameters
         return (
             policy is self._policy
+            and parts_of(policy) == self._kept
             and _modules(policy) == self._modules
             and list(map(id, policy.parameters())) == list(map(id, parameters))
             and all(parameter.requires_grad for parameter in parameters)
@@ -134,10 +140,12 @@ def backprop_of(model: Any, known: Backprop | None) -> Backprop | None:
     :param known: the one of before, kept where it still fits
     """
     objective = objective_of(model)
-    if objective is None or not is_plain(model.policy) or steps_otherwise(model):
+    if objective is None or steps_otherwise(model):
         return None
     if known is not None and known.fits():
         return known
+    if not is_plain(model.policy):
+        return None
     try:
         made = Backprop(model, objective)
     except TypeError:  # an activation that it does not know

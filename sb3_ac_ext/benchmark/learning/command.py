@@ -14,7 +14,7 @@ from rich.table import Table
 from sb3_ac_ext.benchmark.faults.cases import Scenario
 from sb3_ac_ext.benchmark.learning import curves
 from sb3_ac_ext.benchmark.learning.curves import Learnt
-from sb3_ac_ext.benchmark.learning.sides import COMPILED, EAGER, IN_BACKGROUND, SB3
+from sb3_ac_ext.benchmark.learning.sides import EAGER, IN_BACKGROUND, SB3
 from sb3_ac_ext.benchmark.learning.solving import CHECK, EPISODES, SOLVED, Race, race
 from sb3_ac_ext.console import TABLES, make_console
 
@@ -69,7 +69,7 @@ def run_solve(args: argparse.Namespace) -> int:
     results = []
     for algo in args.algo:
         task = Scenario(algo, "CartPole-v1", "tuned", 200_000, 8, continuous=False)
-        results.append(race(task, range(args.seeds), (SB3, EAGER, IN_BACKGROUND, COMPILED), say))
+        results.append(race(task, range(args.seeds), (SB3, EAGER, IN_BACKGROUND), say))
     if args.json:
         print(json.dumps([result.to_json() for result in results], indent=2))
     for result in () if args.json else results:

@@ -27,7 +27,8 @@ class Solved:
     :param seconds: of training, evaluations and imports aside, compiling included; infinite where
         the budget did not do
     :param steps: of the environment
-    :param imports: seconds until the side's package was there
+    :param imports: seconds until the side's package was there, and all that it imports when it
+        makes a model for the first time
     """
 
     side: str
@@ -81,7 +82,12 @@ def race(
 def _solve(task: Scenario, side: Side, seed: int) -> Solved:
     start = time.perf_counter()
     importlib.import_module(side.package)
+    from sb3_ac_ext.benchmark.learning.sides import make
+
+    env = make(side, task, seed).get_env()
     imports = time.perf_counter() - start
+    assert env is not None
+    env.close()
     with tempfile.TemporaryDirectory() as cache:
         os.environ["SB3_AC_EXT_CACHE"] = cache
         return _timed(task, side, seed, imports)

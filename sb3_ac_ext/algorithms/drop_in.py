@@ -37,8 +37,8 @@ class DropIn(BaseAlgorithm):
     the value in force, from the beginning of each update on, and is logged as ``train/<name>``.
 
     :param exact: be bit-identical to SB3 for the same seed; otherwise floating-point work may be
-        done in another order: in rollouts of small policies, by Adam's fused kernel, and by
-        compiled steps.
+        done in another order: in rollouts and gradients of small policies, by optimizers that
+        step all parameters at once, and by compiled steps.
     :param compile: take optimizer steps by a compiled graph. Another process builds it, while
         training goes on (or is waited for by the first update: ``"wait"``), once for all runs of
         the same shape. A first step must agree with an eager one. ``"auto"``: in runs of which two

@@ -18,6 +18,7 @@ from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
+from sb3_ac_ext.algorithms.hooks import sees_forward
 from sb3_ac_ext.algorithms.plain_policy import (
     actor_layers,
     critic_layers,
@@ -26,7 +27,7 @@ from sb3_ac_ext.algorithms.plain_policy import (
 )
 
 Floats = npt.NDArray[np.float32]
-_HALF_LOG_2PI = np.float32(0.5 * np.log(2.0 * np.pi))
+HALF_LOG_2PI = np.float32(0.5 * np.log(2.0 * np.pi))
 
 Activation = Callable[[Floats], Floats]
 
@@ -56,7 +57,7 @@ class Dense:
         self._memory = _memory(modules)
         self._layers: list[tuple[Floats, Floats, Activation | None]] = []
         for module in modules:
-            if _hooked(module):
+            if sees_forward(module):
                 raise TypeError("hooks see nothing of what is evaluated in NumPy")
             if type(module) is nn.Linear and module.bias is not None:
                 weight, bias = module.weight.detach().numpy(), module.bias.detach().numpy()
@@ -87,15 +88,11 @@ class Dense:
 
 def _memory(modules: Sequence[nn.Module]) -> list[Any]:
     return [
-        (module.weight.data_ptr(), module.bias.data_ptr(), _hooked(module))
+        (module.weight.data_ptr(), module.bias.data_ptr(), sees_forward(module))
         if type(module) is nn.Linear and module.bias is not None
-        else (type(module), _hooked(module))
+        else (type(module), sees_forward(module))
         for module in modules
     ]
-
-
-def _hooked(module: nn.Module) -> bool:
-    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 class NumpyActor:
@@ -140,7 +137,7 @@ class NumpyActor:
         log_std = self._owner.log_std.detach().numpy()
         noise = th.empty(mean.shape).normal_().numpy()
         actions = mean + noise * np.exp(log_std)
-        densities = -0.5 * noise * noise - log_std - _HALF_LOG_2PI
+        densities = -0.5 * noise * noise - log_std - HALF_LOG_2PI
         shape = self._owner.action_space.shape or ()
         return actions.reshape(-1, *shape), np.add.reduce(densities, axis=1)
 

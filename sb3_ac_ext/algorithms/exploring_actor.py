@@ -9,8 +9,10 @@ import numpy.typing as npt
 import torch as th
 from stable_baselines3.sac import policies as sac
 from stable_baselines3.td3 import policies as td3
+from torch import nn
 
 from sb3_ac_ext.algorithms.acting import Dense, Floats, finite, flat
+from sb3_ac_ext.algorithms.hooks import HookedNetwork
 from sb3_ac_ext.algorithms.plain_policy import sees_plain_arrays
 
 PLAIN = ((sac.SACPolicy, sac.Actor), (td3.TD3Policy, td3.Actor))
@@ -24,17 +26,12 @@ class ExploringActor:
     """
 
     def __init__(self, actor: Any) -> None:
-        self._memory = _memory(actor)
-        self._latent = self._log_std = None
-        soft = isinstance(actor, sac.Actor)
-        self._mean = Dense([actor.mu] if soft else [*actor.mu])
-        if soft:
-            heads: Any = actor
-            self._latent, self._log_std = Dense([*heads.latent_pi]), Dense([heads.log_std])
+        self._networks = [Dense(layers) for layers in _networks(actor)]
 
     def fits(self, actor: Any) -> bool:
-        """Whether the actor's parameters are still where they were."""
-        return self._memory == _memory(actor)
+        """Whether the actor's layers are still what and where they were."""
+        pairs = zip(self._networks, _networks(actor), strict=True)
+        return all(network.fits(layers) for network, layers in pairs)
 
     def __call__(self, observations: npt.NDArray[Any]) -> Floats:
         """
@@ -43,11 +40,13 @@ class ExploringActor:
         :raises ValueError: where SAC's are not finite, as SB3's would
         """
         x = flat(observations)
-        if self._latent is None or self._log_std is None:
-            return self._mean(x)
-        latent = self._latent(x)
-        mean = finite(self._mean(latent))
-        deviation = np.exp(np.clip(self._log_std(latent), sac.LOG_STD_MIN, sac.LOG_STD_MAX))
+        mean_of, *soft = self._networks
+        if not soft:
+            return mean_of(x)
+        latent_of, log_std_of = soft
+        latent = latent_of(x)
+        mean = finite(mean_of(latent))
+        deviation = np.exp(np.clip(log_std_of(latent), sac.LOG_STD_MIN, sac.LOG_STD_MAX))
         noise = th.empty(mean.shape).normal_().numpy()  # as torch's Normal draws it
         actions: Floats = np.tanh(mean + deviation * noise)
         return actions
@@ -65,7 +64,7 @@ def exploring_actor(policy: Any, known: ExploringActor | None) -> ExploringActor
         (type(policy), type(actor)) in PLAIN
         and sees_plain_arrays(policy, actor.features_extractor)
         and not getattr(actor, "use_sde", False)
-        and not any(module._forward_hooks for module in actor.modules())
+        and not HookedNetwork(actor).forward
     )
     try:
         return ExploringActor(actor) if plain else None
@@ -73,5 +72,9 @@ def exploring_actor(policy: Any, known: ExploringActor | None) -> ExploringActor
         return None
 
 
-def _memory(actor: Any) -> list[int]:
-    return [parameter.data_ptr() for parameter in actor.parameters()]
+def _networks(actor: Any) -> list[list[nn.Module]]:
+    """Layers of the mean; of SAC's actor also those before it, and those of log_std beside it."""
+    if isinstance(actor, sac.Actor):
+        soft: Any = actor
+        return [[soft.mu], [*soft.latent_pi], [soft.log_std]]
+    return [[*actor.mu]]

@@ -7,6 +7,11 @@ from typing import Any
 from torch import nn
 
 
+def sees_forward(module: Any) -> bool:
+    """Whether a module's forward pass is more than its arithmetic, those inside it apart."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
 class HookedNetwork:
     """A network's modules and parameters, listed once: walking over them takes longer than asking.
 
@@ -20,7 +25,7 @@ class HookedNetwork:
     @property
     def forward(self) -> bool:
         """Whether a forward pass is more than its modules' arithmetic."""
-        return any(m._forward_hooks or m._forward_pre_hooks for m in self._modules)
+        return any(map(sees_forward, self._modules))
 
     @property
     def backward(self) -> bool:

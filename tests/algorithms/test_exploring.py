@@ -134,3 +134,12 @@ def test_actions_of_several_dimensions() -> None:
     mine, other = (m.rollout_buffer.actions for m in (fast, exact))
     np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
     assert fast._actor is not None and fast._backprop is not None
+
+
+def test_hooks_that_come_later_see_an_actor_explore() -> None:
+    model = trained(SAC)
+    assert model._explorer is not None
+    calls: list[Any] = []
+    model.actor.mu.register_forward_hook(lambda *_: calls.append(th.is_grad_enabled()))
+    model.learn(4, reset_num_timesteps=False)
+    assert model._explorer is None and False in calls

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,8 +9,7 @@ import numpy.typing as npt
 from stable_baselines3.common.distributions import CategoricalDistribution
 from torch import nn
 
-Floats = npt.NDArray[np.float32]
-_HALF_LOG_2PI = np.float32(0.5 * math.log(2.0 * math.pi))
+from sb3_ac_ext.algorithms.acting import HALF_LOG_2PI, Floats
 
 
 class Head(Protocol):
@@ -66,8 +64,8 @@ class DiagGaussian:
         log_std = self._log_std.detach().numpy()
         self._precision = np.exp(-log_std)
         self._score = (actions - out) * self._precision
-        densities = -0.5 * self._score * self._score - log_std - _HALF_LOG_2PI
-        entropy = np.float32(np.add.reduce(log_std + (np.float32(0.5) + _HALF_LOG_2PI)))
+        densities = -0.5 * self._score * self._score - log_std - HALF_LOG_2PI
+        entropy = np.float32(np.add.reduce(log_std + (np.float32(0.5) + HALF_LOG_2PI)))
         return np.add.reduce(densities, axis=1), np.full(len(out), entropy)
 
     def backward(self, log_prob: Floats, entropy: Floats) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 import torch as th
 
 from sb3_ac_ext.algorithms.a2c import A2C
-from sb3_ac_ext.algorithms.backprop.heads import Floats
+from sb3_ac_ext.algorithms.acting import Floats
 from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Told
 from sb3_ac_ext.algorithms.ppo import PPO
 from sb3_ac_ext.algorithms.reinforce import REINFORCE

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.utils import explained_variance
@@ -28,10 +28,10 @@ Terms = dict[str, th.Tensor]
 
 @dataclass(frozen=True)
 class Told:
-    """What an optimizer step tells of its loss.
+    """What optimizer steps tell of their losses.
 
     :param names: of the terms
-    :param values: shape (k,)
+    :param values: shape (k,), of one step, or (k, n) of several
     """
 
     names: tuple[str, ...]
@@ -41,6 +41,11 @@ class Told:
     def of(cls, terms: Terms) -> Told:
         with th.no_grad():
             return cls(tuple(terms), th.stack(list(terms.values())))
+
+    @classmethod
+    def of_all(cls, steps: Sequence[Told]) -> Told:
+        """One for all steps, read from the device at once."""
+        return cls(steps[0].names, th.stack([step.values for step in steps], dim=1).cpu())
 
     def __getitem__(self, name: str) -> th.Tensor:
         return self.values[self.names.index(name)]
@@ -163,23 +168,24 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         coefs = self.coefficients()
         compiled = self._compiled_update(coefs)
         learn_from = self._eager_step() if compiled is None else compiled.learn_from
-        epochs: list[list[Told]] = []
-        near = True
-        with self.fast_steps(self.policy.optimizer):
-            while near and len(epochs) < self.n_epochs:
-                epochs.append([])
+        fast = self.fast_steps(self.policy.optimizer) if compiled is None else nullcontext()
+        steps: list[Told] = []
+        epoch, begun, near = 0, 0, True
+        with fast:
+            while near and epoch < self.n_epochs:
+                epoch, begun = epoch + 1, len(steps)
                 for samples in self._minibatches(compiled):
                     told, near = learn_from(samples, coefs)
-                    epochs[-1].append(told)
+                    steps.append(told)
                     if not near:
                         break
                 self._n_updates += 1
         if compiled is not None:
             compiled.finish()
         if not near and self.verbose >= 1:
-            kl = float(epochs[-1][-1]["approx_kl"])
-            print(f"Early stopping at step {len(epochs) - 1} due to reaching max kl: {kl:.2f}")
-        self._log([_table(epoch) for epoch in epochs], coefs)
+            kl = float(steps[-1]["approx_kl"])
+            print(f"Early stopping at step {epoch - 1} due to reaching max kl: {kl:.2f}")
+        self._log(Told.of_all(steps), begun, coefs)
 
     def learn_from(self, samples: Any, coefs: Mapping[str, Scalar]) -> tuple[Told, bool]:
         """One optimizer step.
@@ -249,15 +255,15 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         update: RolloutUpdate | None = self._compiler.update(coefs)
         return update
 
-    def _log(
-        self, epochs: list[dict[str, npt.NDArray[np.float32]]], coefs: Mapping[str, Scalar]
-    ) -> None:
+    def _log(self, told: Told, last: int, coefs: Mapping[str, Scalar]) -> None:
         """
-        :param epochs: of each, name -> values of its batches
+        :param told: of all steps
+        :param last: the step that began the last epoch
         """
-        for name in epochs[0]:
-            every = np.concatenate([epoch[name] for epoch in epochs], dtype=np.float64)
-            self.logger.record(f"train/{name}", np.add.reduce(every) / len(every))
+        table = told.values.numpy().astype(np.float64)
+        means = np.add.reduce(table, axis=1) / table.shape[1]
+        for name, mean in zip(told.names, means, strict=True):
+            self.logger.record(f"train/{name}", mean)
         buffer = self.rollout_buffer
         explained = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
         self.logger.record("train/explained_variance", explained)
@@ -291,9 +297,3 @@ def split_critic(policy: Any) -> None:
     (group,) = policy.optimizer.param_groups
     group["params"] = [p for p in group["params"] if id(p) not in own]
     policy.optimizer.add_param_group({"params": critic})
-
-
-def _table(epoch: list[Told]) -> dict[str, npt.NDArray[np.float32]]:
-    """Values of an epoch's batches, read from the device at once."""
-    rows = th.stack([told.values for told in epoch]).cpu().numpy()
-    return {name: np.ascontiguousarray(rows[:, k]) for k, name in enumerate(epoch[0].names)}

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import stable_baselines3
 import torch as th
 
 from sb3_ac_ext.algorithms import losses
 from sb3_ac_ext.algorithms.losses import Scalar
-from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Terms
+from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Terms, Told
 from sb3_ac_ext.schedules import KLAdaptiveSchedule
 
 
@@ -52,15 +50,13 @@ class PPO(OnPolicyUpdate, stable_baselines3.PPO):
                 "loss": loss,
             }
 
-    def _log(
-        self, epochs: list[dict[str, npt.NDArray[np.float32]]], coefs: Mapping[str, Scalar]
-    ) -> None:
-        super()._log(epochs, coefs)
-        kl = epochs[-1]["approx_kl"].mean()
+    def _log(self, told: Told, last: int, coefs: Mapping[str, Scalar]) -> None:
+        super()._log(told, last, coefs)
+        kl = told["approx_kl"][last:].numpy().mean()
         if isinstance(self.learning_rate, KLAdaptiveSchedule):
             self.learning_rate.observe(float(kl))
         self.logger.record("train/approx_kl", kl)
-        self.logger.record("train/loss", float(epochs[-1]["loss"][-1]))
+        self.logger.record("train/loss", float(told["loss"][-1]))
         for name in ("clip_range", "clip_range_vf"):
             if name in coefs:
                 self.logger.record(f"train/{name}", coefs[name])

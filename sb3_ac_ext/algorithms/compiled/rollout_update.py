@@ -82,7 +82,8 @@ class RolloutUpdate:
         """
         if tuple(rows.shape) != self._job.inputs[-1][0]:
             self._hand_back()
-            eager: tuple[Told, bool] = self._model.learn_from(self._samples(rows), coefs)
+            with self._model.fast_steps(self._model.policy.optimizer):
+                eager: tuple[Told, bool] = self._model.learn_from(self._samples(rows), coefs)
             self._take_over()
             return eager
         told = Told(self._names, self._step(self._flat.vector, self._flat.state, rows))

@@ -150,7 +150,10 @@ def _means(terms: Sequence[Terms]) -> dict[str, float]:
     }
     if not columns:
         return {}
-    flat = th.stack([value for column in columns.values() for value in column]).cpu().numpy()
-    ends = np.cumsum([len(column) for column in columns.values()])[:-1]
-    parts = np.split(flat.astype(np.float64), ends)
-    return {name: float(part.mean()) for name, part in zip(columns, parts, strict=True)}
+    rows = th.stack([value for column in columns.values() for value in column]).cpu().numpy()
+    means, start = {}, 0
+    for name, column in columns.items():
+        part = rows[start : start + len(column)].astype(np.float64)
+        means[name] = float(np.add.reduce(part) / len(part))
+        start += len(part)
+    return means

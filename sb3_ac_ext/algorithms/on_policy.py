@@ -161,8 +161,7 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
 
     def train(self) -> None:
         """One update: every epoch over the rollout, unless ``target_kl`` ends it."""
-        if not self.policy.training:
-            self.policy.set_training_mode(True)
+        self.policy.set_training_mode(True)
         self.follow_schedules()
         self._update_learning_rate(self.policy.optimizer)
         coefs = self.coefficients()

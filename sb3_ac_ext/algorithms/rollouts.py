@@ -23,8 +23,7 @@ class FastRollouts(OnPolicyAlgorithm):
     """Rollouts in which small policies act in NumPy and time limits are bootstrapped in one go.
 
     The same observations, actions and random numbers as SB3's, up to rounding. Policies and
-    buffers that this does not know are left to SB3. Such policies have no layer that would ask
-    whether they are in training mode, so that it is not changed to and fro.
+    buffers that this does not know are left to SB3.
     """
 
     exact: bool = False

@@ -18,13 +18,12 @@ from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
-from sb3_ac_ext.algorithms.hooks import sees_forward
 from sb3_ac_ext.algorithms.plain_policy import (
     actor_layers,
     critic_layers,
     is_plain,
-    parts_of,
 )
+from sb3_ac_ext.algorithms.structure import Structure
 
 Floats = npt.NDArray[np.float32]
 HALF_LOG_2PI = np.float32(0.5 * np.log(2.0 * np.pi))
@@ -50,15 +49,12 @@ class Dense:
     called, which costs less than ``@`` where there is so little to multiply.
 
     :param modules: ``Linear``, ``Tanh`` and ``ReLU`` on the CPU
-    :raises TypeError: for any other, and for those with forward hooks
+    :raises TypeError: for any other
     """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self._memory = _memory(modules)
         self._layers: list[tuple[Floats, Floats, Activation | None]] = []
         for module in modules:
-            if sees_forward(module):
-                raise TypeError("hooks see nothing of what is evaluated in NumPy")
             if type(module) is nn.Linear and module.bias is not None:
                 weight, bias = module.weight.detach().numpy(), module.bias.detach().numpy()
                 self._layers.append((weight, bias[:, None], None))
@@ -66,10 +62,6 @@ class Dense:
                 self._layers[-1] = (*self._layers[-1][:2], _ACTIVATIONS[type(module)])
             else:
                 raise TypeError(f"{type(module).__name__} cannot be evaluated in NumPy")
-
-    def fits(self, modules: Sequence[nn.Module]) -> bool:
-        """Whether these are the layers that it was made of, and their numbers where they were."""
-        return self._memory == _memory(modules)
 
     def __call__(self, x: Floats) -> Floats:
         """
@@ -86,15 +78,6 @@ class Dense:
         return rows
 
 
-def _memory(modules: Sequence[nn.Module]) -> list[Any]:
-    return [
-        (module.weight.data_ptr(), module.bias.data_ptr(), sees_forward(module))
-        if type(module) is nn.Linear and module.bias is not None
-        else (type(module), sees_forward(module))
-        for module in modules
-    ]
-
-
 class NumpyActor:
     """What ``ActorCriticPolicy.forward`` returns for a few observations, in NumPy.
 
@@ -107,15 +90,18 @@ class NumpyActor:
     def __init__(self, policy: ActorCriticPolicy) -> None:
         self._policy, self._value = Dense(actor_layers(policy)), Dense(critic_layers(policy))
         self._discrete = isinstance(policy.action_dist, CategoricalDistribution)
-        self._owner, self._parts = policy, parts_of(policy)
+        self._owner, self._structure = policy, Structure(policy)
+        self._distribution = policy.action_dist
 
     def fits(self, policy: ActorCriticPolicy) -> bool:
-        """Whether it is still that policy's."""
+        """Whether it is still that policy's, and nobody looks into its layers."""
+        structure = self._structure
         return (
             policy is self._owner
-            and parts_of(policy) == self._parts
-            and self._policy.fits(actor_layers(policy))
-            and self._value.fits(critic_layers(policy))
+            and policy.action_dist is self._distribution
+            and structure.whole
+            and structure.in_place
+            and not structure.forward
         )
 
     def values(self, observations: npt.NDArray[Any]) -> Floats:
@@ -174,7 +160,10 @@ def numpy_actor(policy: Any, known: NumpyActor | None = None) -> NumpyActor | No
     """
     if known is not None and known.fits(policy):
         return known
+    if not is_plain(policy):
+        return None
     try:
-        return NumpyActor(policy) if is_plain(policy) else None
+        made = NumpyActor(policy)
     except TypeError:  # an activation that it does not know
         return None
+    return made if made.fits(policy) else None

@@ -12,8 +12,8 @@ from stable_baselines3.td3 import policies as td3
 from torch import nn
 
 from sb3_ac_ext.algorithms.acting import Dense, Floats, finite, flat
-from sb3_ac_ext.algorithms.hooks import HookedNetwork
 from sb3_ac_ext.algorithms.plain_policy import sees_plain_arrays
+from sb3_ac_ext.algorithms.structure import Structure
 
 PLAIN = ((sac.SACPolicy, sac.Actor), (td3.TD3Policy, td3.Actor))
 
@@ -27,11 +27,17 @@ class ExploringActor:
 
     def __init__(self, actor: Any) -> None:
         self._networks = [Dense(layers) for layers in _networks(actor)]
+        self._owner, self._structure = actor, Structure(actor)
 
     def fits(self, actor: Any) -> bool:
-        """Whether the actor's layers are still what and where they were."""
-        pairs = zip(self._networks, _networks(actor), strict=True)
-        return all(network.fits(layers) for network, layers in pairs)
+        """Whether it is still that actor's, and nobody looks into its layers."""
+        structure = self._structure
+        return (
+            actor is self._owner
+            and structure.whole
+            and structure.in_place
+            and not structure.forward
+        )
 
     def __call__(self, observations: npt.NDArray[Any]) -> Floats:
         """
@@ -64,12 +70,14 @@ def exploring_actor(policy: Any, known: ExploringActor | None) -> ExploringActor
         (type(policy), type(actor)) in PLAIN
         and sees_plain_arrays(policy, actor.features_extractor)
         and not getattr(actor, "use_sde", False)
-        and not HookedNetwork(actor).forward
     )
+    if not plain:
+        return None
     try:
-        return ExploringActor(actor) if plain else None
+        made = ExploringActor(actor)
     except TypeError:  # an activation that it does not know
         return None
+    return made if made.fits(actor) else None
 
 
 def _networks(actor: Any) -> list[list[nn.Module]]:

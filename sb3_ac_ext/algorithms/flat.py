@@ -8,6 +8,8 @@ from typing import Any
 import torch as th
 from torch import nn
 
+from sb3_ac_ext.algorithms.structure import addresses, held_by, same
+
 Layout = Sequence[tuple[str, slice, th.Size]]
 """Name, place in a vector and shape of every parameter."""
 
@@ -94,8 +96,11 @@ class FlatParameters:
         self._steps = th.full((len(self._parameters),), float(first.get("step", 0.0)))
         self.state = [self._gathered(name) for name in self._names]
         self.vector = flattened(self._parameters)
-        self._addresses = [parameter.data_ptr() for parameter in self._parameters]
-        self._views = [self._placed(*each) for each in enumerate(self._parameters)]
+        self._addresses = addresses(self._parameters)
+        for k, parameter in enumerate(self._parameters):
+            self._place(k, parameter)
+        self._states = list(optimizer.state.values())
+        self._held = held_by(self._states)
 
     @property
     def step(self) -> float:
@@ -110,11 +115,10 @@ class FlatParameters:
     def whole(self) -> bool:
         """Whether parameters and state are still views of the vectors: nobody has put in others,
         as ``load_state_dict`` of the optimizer does."""
-        addresses = [parameter.data_ptr() for parameter in self._parameters]
-        return addresses == self._addresses and all(
-            self._optimizer.state[parameter].get(name) is view
-            for parameter, views in zip(self._parameters, self._views, strict=True)
-            for name, view in views.items()
+        return (
+            addresses(self._parameters) == self._addresses
+            and same(list(self._optimizer.state.values()), self._states)
+            and same(held_by(self._states), self._held)
         )
 
     def _gathered(self, name: str) -> th.Tensor:
@@ -125,10 +129,10 @@ class FlatParameters:
             parts.append(part.detach().reshape(-1))
         return th.cat(parts)
 
-    def _placed(self, k: int, parameter: nn.Parameter) -> dict[str, th.Tensor]:
-        """A parameter's part of the state, which the optimizer has from now on."""
+    def _place(self, k: int, parameter: nn.Parameter) -> None:
+        """Give the optimizer a parameter's part of the state."""
         span, shape = self._spans[k], parameter.shape
-        state = {n: v[span].view(shape) for n, v in zip(self._names, self.state, strict=True)}
+        state: dict[str, Any] = self._optimizer.state[parameter]
+        for name, vector in zip(self._names, self.state, strict=True):
+            state[name] = vector[span].view(shape)
         state["step"] = self._steps[k]
-        self._optimizer.state[parameter].update(state)
-        return state

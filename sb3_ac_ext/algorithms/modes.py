@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from sb3_ac_ext.algorithms.hooks import HookedNetwork
+from sb3_ac_ext.algorithms.structure import Structure
 
 _INDIFFERENT = (
     *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Flatten, nn.Identity, nn.LayerNorm),
@@ -48,11 +48,8 @@ class _Switch:
     """In place of a policy's ``set_training_mode``; copied and saved with the policy."""
 
     def __init__(self, policy: Any) -> None:
-        self._policy, self._network = policy, HookedNetwork(policy)
-        parents = [module._modules for module in policy.modules() if module._modules]
-        self._families = [(children, list(children.values())) for children in parents]
+        self._policy, self._structure = policy, Structure(policy)
 
     def __call__(self, mode: bool) -> None:
-        replaced = any(list(now.values()) != known for now, known in self._families)
-        if replaced or self._network.forward:
+        if self._structure.forward or not self._structure.whole:
             type(self._policy).set_training_mode(self._policy, mode)

@@ -23,12 +23,6 @@ def is_plain(policy: Any) -> bool:
     )
 
 
-def parts_of(policy: Any) -> tuple[Any, ...]:
-    """What may be put into a policy that was plain, so that it is no longer, layers apart."""
-    extractors = policy.pi_features_extractor, policy.vf_features_extractor
-    return (*extractors, policy.mlp_extractor, policy.action_dist)
-
-
 def sees_plain_arrays(policy: Any, extractor: nn.Module) -> bool:
     """Whether layers get observations as they are, on the CPU: SB3 divides images by 255, whichever
     policy sees them.

@@ -445,3 +445,20 @@ def test_pure_optimizers_step_as_torch_does(make: Any) -> None:
     assert vectors.whole and np.isclose(vectors.step, 4)
     modules[1].weight.data = th.zeros(2, 3)
     assert not vectors.whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda optimizer: optimizer.state.clear(),
+        lambda optimizer: optimizer.load_state_dict(optimizer.state_dict()),
+        lambda optimizer: next(iter(optimizer.state.values())).update(exp_avg=th.zeros(2, 3)),
+    ],
+)
+def test_vectors_know_when_the_optimizer_has_another_state(change):
+    layer = th.nn.Linear(3, 2)
+    optimizer = th.optim.Adam(layer.parameters())
+    vectors = FlatParameters(optimizer, ("exp_avg", "exp_avg_sq"))
+    assert vectors.whole
+    change(optimizer)
+    assert not vectors.whole

@@ -13,14 +13,13 @@ from sb3_ac_ext.algorithms.backprop.heads import head_of
 from sb3_ac_ext.algorithms.backprop.layers import Layers
 from sb3_ac_ext.algorithms.backprop.objectives import Objective, Seen, objective_of
 from sb3_ac_ext.algorithms.flat import spans
-from sb3_ac_ext.algorithms.hooks import HookedNetwork
 from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Told, steps_otherwise
 from sb3_ac_ext.algorithms.plain_policy import (
     actor_layers,
     critic_layers,
     is_plain,
-    parts_of,
 )
+from sb3_ac_ext.algorithms.structure import Structure
 
 TOLERANCE = 1e-4
 """Most that the first gradient may be away from autograd's, over the length of that."""
@@ -44,8 +43,7 @@ class Backprop:
         self._model, self._policy = model, policy
         self._actor, self._critic = Layers(actor_layers(policy)), Layers(critic_layers(policy))
         self._head, self._objective = head_of(policy), objective
-        self._hooks = HookedNetwork(policy)
-        self._modules, self._kept = _modules(policy), parts_of(policy)
+        self._structure, self._distribution = Structure(policy), policy.action_dist
         self._parameters = list(policy.parameters())
         places = spans(self._parameters)
         self._gradient = th.zeros(places[-1].stop)
@@ -58,15 +56,14 @@ class Backprop:
     def fits(self) -> bool:
         """Whether this is still the model's policy, with the same layers and parameters, of which
         none is frozen and no hook waits for autograd."""
-        policy, parameters = self._model.policy, self._parameters
+        policy, structure = self._model.policy, self._structure
         return (
             policy is self._policy
-            and parts_of(policy) == self._kept
-            and _modules(policy) == self._modules
-            and list(map(id, policy.parameters())) == list(map(id, parameters))
-            and all(parameter.requires_grad for parameter in parameters)
-            and not self._hooks.forward
-            and not self._hooks.backward
+            and policy.action_dist is self._distribution
+            and structure.whole
+            and all(parameter.requires_grad for parameter in self._parameters)
+            and not structure.forward
+            and not structure.backward
         )
 
     def learn_from(self, samples: Any, coefs: Mapping[str, Any]) -> tuple[Told, bool]:
@@ -80,7 +77,7 @@ class Backprop:
         near = model.near_enough(told)
         if near:
             self.differentiate(slopes)
-            self._hooks.accumulated()
+            self._structure.accumulated()
             self.clip()
             model.step_optimizer()
         return told, near
@@ -127,10 +124,6 @@ class Backprop:
         _, slopes = self._told(samples, coefs)
         self.differentiate(slopes)
         return float((self._gradient - theirs).norm() / theirs.norm().clamp(min=1e-12))
-
-
-def _modules(policy: Any) -> list[nn.Module]:
-    return [*actor_layers(policy), *critic_layers(policy)]
 
 
 def backprop_of(model: Any, known: Backprop | None) -> Backprop | None:

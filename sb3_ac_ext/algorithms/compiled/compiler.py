@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from sb3_ac_ext.algorithms.compiled import cache, observations
 from sb3_ac_ext.algorithms.compiled.background import Build
 from sb3_ac_ext.algorithms.compiled.job import Job
-from sb3_ac_ext.algorithms.hooks import HookedNetwork
+from sb3_ac_ext.algorithms.structure import Structure
 from sb3_ac_ext.monitoring.neutral import has_modes
 
 TOLERANCE, TOLERANCE_BF16 = 1e-4, 0.05
@@ -91,7 +91,7 @@ def refuses(model: Any) -> str | None:
     strange = observations.refuses(model.observation_space)
     if strange is not None:
         return strange
-    if HookedNetwork(model.policy).forward:
+    if Structure(model.policy).forward:
         return "the policy has forward hooks, as log_std_bounds of SAC is one"
     if has_modes(model.policy):
         return "the policy has dropout or batch norm"
@@ -110,7 +110,7 @@ class Compilers(Generic[Made]):
 
     def _begin(self) -> None:
         self._policy = self.model.policy
-        self._hooks = HookedNetwork(self._policy)
+        self._structure = Structure(self._policy)
         self._known: dict[Hashable, Compiler[Made] | None] = {}
 
     def get(
@@ -129,7 +129,7 @@ class Compilers(Generic[Made]):
         """
         if self.model.policy is not self._policy:
             self._begin()
-        kind = (kind, self._hooks.forward)
+        kind = (kind, self._structure.forward)
         if kind not in self._known:
             reason = refuses(self.model) or refused()
             if reason is None:

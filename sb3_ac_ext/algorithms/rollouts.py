@@ -47,7 +47,7 @@ class FastRollouts(OnPolicyAlgorithm):
         limits: list[tuple[int, int, Any]] = []
         for n_steps in range(n_rollout_steps):
             # callbacks look into these locals: they have the names and types that SB3 gives them
-            obs_tensor = th.as_tensor(new_obs)
+            obs_tensor = th.from_numpy(new_obs)
             actions, *evaluated = actor(new_obs)
             values, log_probs = map(th.from_numpy, evaluated)
             clipped_actions = self._executed(actions)

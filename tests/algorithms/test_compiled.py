@@ -434,7 +434,7 @@ def test_pure_optimizers_step_as_torch_does(make: Any) -> None:
             p.grad = th.randn_like(p)
         grad = th.cat([p.grad.reshape(-1) for p in modules[0].parameters()])
         usual.step()
-        factors = rule.factors(float(k), 0.01)
+        factors = th.tensor(rule.factors(float(k), 0.01))
         new, state = rule(vectors.vector, grad, vectors.state, factors)
         vectors.vector.copy_(new)
         for old, part in zip(vectors.state, state, strict=True):

@@ -25,15 +25,14 @@ class Adam:
 
     state = ("exp_avg", "exp_avg_sq")
 
-    def factors(self, step: float, rate: float) -> th.Tensor:
+    def factors(self, step: float, rate: float) -> tuple[float, ...]:
         """What a step takes alike for all parameters.
 
         :param step: number of this one, from 1
         :param rate: of learning
-        :return: shape (k,)
         """
         beta1, beta2 = self.betas
-        return th.tensor((rate / (1.0 - beta1**step), math.sqrt(1.0 - beta2**step)))
+        return rate / (1.0 - beta1**step), math.sqrt(1.0 - beta2**step)
 
     def __call__(
         self, theta: th.Tensor, grad: th.Tensor, state: Vectors, factors: th.Tensor
@@ -42,7 +41,7 @@ class Adam:
         :param theta: parameters, shape (p,)
         :param grad: shape (p,)
         :param state: vectors of shape (p,)
-        :param factors: of this step
+        :param factors: of this step, shape (k,)
         """
         beta1, beta2 = self.betas
         corrected, root = factors.unbind()
@@ -61,9 +60,9 @@ class RMSprop:
 
     state = ("square_avg",)
 
-    def factors(self, step: float, rate: float) -> th.Tensor:
+    def factors(self, step: float, rate: float) -> tuple[float, ...]:
         """As of :class:`Adam`."""
-        return th.tensor((rate,))
+        return (rate,)
 
     def __call__(
         self, theta: th.Tensor, grad: th.Tensor, state: Vectors, factors: th.Tensor

@@ -67,7 +67,7 @@ class ReplayUpdate:
         for name, flat in networks.trained.items():
             rate = float(networks.optimizers[name].param_groups[0]["lr"])
             factors = self._job.rules[name].factors(flat.step + 1.0, rate)
-            inputs += [flat.vector, *flat.state, factors]
+            inputs += [flat.vector, *flat.state, th.tensor(factors)]
         inputs += networks.targets.values()
         inputs.append(th.tensor(float(model.tau)))
         if self._job.soft and LOG_ENT_COEF not in networks.trained:
@@ -202,7 +202,7 @@ def make_job(model: Any, networks: Networks, parts: tuple[str, ...], data: Any) 
     inputs = []
     for name, flat in networks.trained.items():
         factors = networks.rules[name].factors(1.0, 0.0)
-        inputs += [*[_shape(flat.vector)] * (1 + len(flat.state)), _shape(factors)]
+        inputs += [*[_shape(flat.vector)] * (1 + len(flat.state)), ((len(factors),), th.float32)]
     inputs += map(_shape, networks.targets.values())
     inputs.append(scalar)
     if soft and LOG_ENT_COEF not in networks.rules:

@@ -40,7 +40,8 @@ class RolloutJob(Job):
         return (self.rule, self.max_grad_norm, self.coefs, self.stops)
 
     def make_step(self) -> Callable[..., th.Tensor]:
-        """A function of theta, optimizer state, factors, coefficients, rollout and rows.
+        """A function of theta, optimizer state, numbers (the rule's factors, and coefficients),
+        rollout and rows.
 
         It changes theta and the state in place, and returns the objective's terms, shape (k,).
         """
@@ -64,12 +65,13 @@ def _make_step(job: RolloutJob) -> Callable[..., th.Tensor]:
     layout = layout_of(job.policy, "policy.")
     space: Any = job.policy.observation_space
     discrete = isinstance(job.policy.action_space, spaces.Discrete)
-    n_state, n_coefs = len(job.rule.state), len(job.coefs)
+    n_state, n_factors = len(job.rule.state), len(job.rule.factors(1.0, 0.0))
 
     def step(theta: th.Tensor, *rest: th.Tensor) -> th.Tensor:
-        state, (factors, *more) = rest[:n_state], rest[n_state:]
-        coefs = dict(zip(job.coefs, more[:n_coefs], strict=True))
-        given = iter(more[n_coefs:])
+        state, (numbers, *rollout) = rest[:n_state], rest[n_state:]
+        factors = numbers[:n_factors]
+        coefs = dict(zip(job.coefs, numbers[n_factors:].unbind(), strict=True))
+        given = iter(rollout)
         seen = [next(given) for _ in parts(space, space)]
         actions, values, log_probs, advantages, returns, rows = given
         observations = whole(space, (part[rows] for part in seen))

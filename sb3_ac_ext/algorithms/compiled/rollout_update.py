@@ -38,7 +38,7 @@ class RolloutUpdate:
         self._names: tuple[str, ...] = ()
         self._taken = 0.0
         self._rate = 0.0
-        self._coefs: list[th.Tensor] = []
+        self._coefs: tuple[float, ...] = ()
         self._rollout: list[th.Tensor] = []
 
     def _gathered(self) -> FlatParameters:
@@ -52,7 +52,7 @@ class RolloutUpdate:
         self._take_over()
         given = {**coefs, "target_kl": self._model.target_kl}
         self._rate = float(self._model.policy.optimizer.param_groups[0]["lr"])
-        self._coefs = [th.tensor(float(given[name])) for name in self._job.coefs]
+        self._coefs = tuple(float(given[name]) for name in self._job.coefs)
         self._rollout = self._flattened_rollout()
 
     def _take_over(self) -> None:
@@ -125,7 +125,8 @@ class RolloutUpdate:
 
     def _step(self, vector: th.Tensor, state: list[th.Tensor], rows: th.Tensor) -> th.Tensor:
         factors = self._job.rule.factors(self._taken + 1.0, self._rate)
-        return self._run([vector, *state, factors, *self._coefs, *self._rollout, rows])
+        numbers = th.tensor((*factors, *self._coefs))
+        return self._run([vector, *state, numbers, *self._rollout, rows])
 
 
 def flatten_rollout(buffer: Any) -> None:
@@ -163,7 +164,7 @@ def make_job(model: Any, coefs: Mapping[str, Any]) -> RolloutJob:
     names = tuple(sorted([*coefs, *(["target_kl"] if stops else [])]))
     n = buffer.buffer_size * buffer.n_envs
     vector = ((sum(p.numel() for p in policy.parameters()),), th.float32)
-    scalar, column = ((), th.float32), ((n, 1), th.float32)
+    column = ((n, 1), th.float32)
     space = model.observation_space
     observed = [
         ((n, *leaf.shape), th.from_numpy(part[:0]).dtype)
@@ -180,8 +181,7 @@ def make_job(model: Any, coefs: Mapping[str, Any]) -> RolloutJob:
         stops=stops,
         inputs=(
             *[vector] * (1 + len(rule.state)),
-            ((len(rule.factors(1.0, 0.0)),), th.float32),
-            *[scalar] * len(names),
+            ((len(rule.factors(1.0, 0.0)) + len(names),), th.float32),
             *observed,
             ((n, buffer.action_dim), th.from_numpy(buffer.actions[:0]).dtype),
             *[column] * len(FIELDS),

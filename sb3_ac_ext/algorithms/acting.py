@@ -18,11 +18,7 @@ from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
-from sb3_ac_ext.algorithms.plain_policy import (
-    actor_layers,
-    critic_layers,
-    is_plain,
-)
+from sb3_ac_ext.algorithms.plain_policy import actor_layers, critic_layers, is_plain
 from sb3_ac_ext.algorithms.structure import Structure
 
 Floats = npt.NDArray[np.float32]
@@ -91,18 +87,21 @@ class NumpyActor:
         self._policy, self._value = Dense(actor_layers(policy)), Dense(critic_layers(policy))
         self._discrete = isinstance(policy.action_dist, CategoricalDistribution)
         self._owner, self._structure = policy, Structure(policy)
-        self._distribution = policy.action_dist
+        self._addresses, self._distribution = self._structure.addresses, policy.action_dist
 
     def fits(self, policy: ActorCriticPolicy) -> bool:
-        """Whether it is still that policy's, and nobody looks into its layers."""
-        structure = self._structure
+        """Whether it is still that policy's."""
         return (
             policy is self._owner
             and policy.action_dist is self._distribution
-            and structure.whole
-            and structure.in_place
-            and not structure.forward
+            and self._structure.whole
+            and self._structure.addresses == self._addresses
         )
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks into the policy's forward passes, and would see nothing here."""
+        return self._structure.forward
 
     def values(self, observations: npt.NDArray[Any]) -> Floats:
         """:return: shape (n,)"""
@@ -160,10 +159,7 @@ def numpy_actor(policy: Any, known: NumpyActor | None = None) -> NumpyActor | No
     """
     if known is not None and known.fits(policy):
         return known
-    if not is_plain(policy):
-        return None
     try:
-        made = NumpyActor(policy)
+        return NumpyActor(policy) if is_plain(policy) else None
     except TypeError:  # an activation that it does not know
         return None
-    return made if made.fits(policy) else None

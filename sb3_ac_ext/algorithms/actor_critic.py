@@ -55,10 +55,10 @@ class ActorCriticUpdate(CriticSettings, OffPolicyUpdate):
         """As SB3's, up to rounding; a plain actor explores in NumPy."""
         if self.exact or self.num_timesteps < learning_starts:
             return super()._sample_action(learning_starts, action_noise, n_envs)
-        self._explorer = exploring_actor(self.policy, self._explorer)
-        if self._explorer is None:
+        self._explorer = explorer = exploring_actor(self.policy, self._explorer)
+        if explorer is None or explorer.watched:
             return super()._sample_action(learning_starts, action_noise, n_envs)
-        scaled = self._explorer(np.asarray(self._last_obs))
+        scaled = explorer(np.asarray(self._last_obs))
         if action_noise is not None:
             scaled = np.clip(scaled + action_noise(), -1.0, 1.0)
         return self.policy.unscale_action(scaled), scaled

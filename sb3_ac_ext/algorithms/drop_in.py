@@ -16,8 +16,8 @@ from stable_baselines3.her import HerReplayBuffer
 from sb3_ac_ext.algorithms.compiled.processor import has_bf16
 from sb3_ac_ext.algorithms.compiled.worth import long_enough
 from sb3_ac_ext.algorithms.fused import fused
-from sb3_ac_ext.algorithms.modes import one_mode
 from sb3_ac_ext.algorithms.quick_copies import quick_copies
+from sb3_ac_ext.algorithms.quick_modes import quick_modes
 from sb3_ac_ext.algorithms.threads import chosen_threads
 from sb3_ac_ext.clip_reward import VecClipReward
 from sb3_ac_ext.schedules import Schedule, is_schedule, make_schedule
@@ -110,8 +110,7 @@ class DropIn(BaseAlgorithm):
 
     def learn(self, *args: Any, **kwargs: Any) -> Self:
         """As SB3's, with as many threads as pay (see :mod:`.threads`)."""
-        mode = nullcontext() if self.exact else one_mode(self.policy)
-        with chosen_threads(self), quick_copies(self.env), mode:
+        with chosen_threads(self), quick_copies(self.env), quick_modes(self.policy):
             return super().learn(*args, **kwargs)  # type: ignore[safe-super]
 
     def _setup_model(self) -> None:

@@ -28,16 +28,20 @@ class ExploringActor:
     def __init__(self, actor: Any) -> None:
         self._networks = [Dense(layers) for layers in _networks(actor)]
         self._owner, self._structure = actor, Structure(actor)
+        self._addresses = self._structure.addresses
 
     def fits(self, actor: Any) -> bool:
-        """Whether it is still that actor's, and nobody looks into its layers."""
-        structure = self._structure
+        """Whether it is still that actor's."""
         return (
             actor is self._owner
-            and structure.whole
-            and structure.in_place
-            and not structure.forward
+            and self._structure.whole
+            and self._structure.addresses == self._addresses
         )
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks into the actor's forward passes, and would see nothing here."""
+        return self._structure.forward
 
     def __call__(self, observations: npt.NDArray[Any]) -> Floats:
         """
@@ -71,13 +75,10 @@ def exploring_actor(policy: Any, known: ExploringActor | None) -> ExploringActor
         and sees_plain_arrays(policy, actor.features_extractor)
         and not getattr(actor, "use_sde", False)
     )
-    if not plain:
-        return None
     try:
-        made = ExploringActor(actor)
+        return ExploringActor(actor) if plain else None
     except TypeError:  # an activation that it does not know
         return None
-    return made if made.fits(actor) else None
 
 
 def _networks(actor: Any) -> list[list[nn.Module]]:

@@ -254,10 +254,10 @@ class OnPolicyUpdate(CriticSettings, DropIn, FastRollouts):
         update: RolloutUpdate | None = self._compiler.update(coefs)
         return update
 
-    def _log(self, told: Told, last: int, coefs: Mapping[str, Scalar]) -> None:
+    def _log(self, told: Told, begun: int, coefs: Mapping[str, Scalar]) -> None:
         """
         :param told: of all steps
-        :param last: the step that began the last epoch
+        :param begun: the step that the last epoch began with
         """
         table = told.values.numpy().astype(np.float64)
         means = np.add.reduce(table, axis=1) / table.shape[1]

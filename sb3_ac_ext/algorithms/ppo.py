@@ -50,9 +50,9 @@ class PPO(OnPolicyUpdate, stable_baselines3.PPO):
                 "loss": loss,
             }
 
-    def _log(self, told: Told, last: int, coefs: Mapping[str, Scalar]) -> None:
-        super()._log(told, last, coefs)
-        kl = told["approx_kl"][last:].numpy().mean()
+    def _log(self, told: Told, begun: int, coefs: Mapping[str, Scalar]) -> None:
+        super()._log(told, begun, coefs)
+        kl = told["approx_kl"][begun:].numpy().mean()
         if isinstance(self.learning_rate, KLAdaptiveSchedule):
             self.learning_rate.observe(float(kl))
         self.logger.record("train/approx_kl", kl)

@@ -39,8 +39,9 @@ class FastRollouts(OnPolicyAlgorithm):
         """As ``OnPolicyAlgorithm.collect_rollouts``."""
         plain = type(rollout_buffer) is RolloutBuffer and not self.exact
         self._actor = actor = numpy_actor(self.policy, self._actor) if plain else None
-        if actor is None:
+        if actor is None or actor.watched:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+        self.policy.set_training_mode(False)
         rollout_buffer.reset()
         callback.on_rollout_start()
         new_obs: Any = self._last_obs

@@ -18,19 +18,20 @@ class Structure:
     def __init__(self, network: nn.Module) -> None:
         self._modules: list[Any] = list(network.modules())
         self._parameters: list[Any] = list(network.parameters())
+        self._classes = list(map(type, self._modules))
         self._holders = [held for m in self._modules for held in (m._modules, m._parameters)]
         self._held = held_by(self._holders)
-        self._addresses = addresses(self._parameters)
 
     @property
     def whole(self) -> bool:
-        """Whether it consists of the same modules and parameters."""
-        return same(held_by(self._holders), self._held)
+        """Whether it consists of the same modules and parameters, and they are what they were."""
+        classes = list(map(type, self._modules))
+        return classes == self._classes and same(held_by(self._holders), self._held)
 
     @property
-    def in_place(self) -> bool:
-        """Whether its parameters' numbers are where they were."""
-        return addresses(self._parameters) == self._addresses
+    def addresses(self) -> list[int]:
+        """Where its parameters' numbers are."""
+        return addresses(self._parameters)
 
     @property
     def forward(self) -> bool:

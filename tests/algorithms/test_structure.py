@@ -1,7 +1,6 @@
 """What is replaced in a network, or hooked to it, is noticed."""
 
 import pytest
-import torch as th
 from torch import nn
 
 from sb3_ac_ext import PPO, SAC
@@ -25,20 +24,25 @@ def add_layer(network):
     network[1].add_module("more", nn.Identity())
 
 
-@pytest.mark.parametrize("change", [replace_layer, replace_parameter, add_layer])
+def change_class(network):
+    network[1].__class__ = nn.ReLU
+
+
+@pytest.mark.parametrize("change", [replace_layer, replace_parameter, add_layer, change_class])
 def test_other_parts(network, change):
     structure = Structure(network)
-    assert structure.whole and structure.in_place
+    assert structure.whole
     change(network)
     assert not structure.whole
 
 
 def test_other_memory(network):
     structure = Structure(network)
+    before = structure.addresses
     network[0].weight.data.add_(1.0)
-    assert structure.in_place
+    assert structure.addresses == before
     network[0].weight.data = network[0].weight.data.clone()
-    assert structure.whole and not structure.in_place
+    assert structure.whole and structure.addresses != before
 
 
 def test_hooks(network):
@@ -65,7 +69,6 @@ def test_hooks_of_the_network_itself_see_every_action(cls, env, hooked):
     hooked(model).register_forward_hook(note)
     if cls is SAC:
         model.learning_starts = 0
-    with th.no_grad():
-        model.train = lambda *_, **__: None
-        model.learn(32)
+    model.train = lambda *_, **__: None
+    model.learn(32)
     assert rows == [1] * 32

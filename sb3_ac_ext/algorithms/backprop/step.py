@@ -14,11 +14,7 @@ from sb3_ac_ext.algorithms.backprop.layers import Layers
 from sb3_ac_ext.algorithms.backprop.objectives import Objective, Seen, objective_of
 from sb3_ac_ext.algorithms.flat import spans
 from sb3_ac_ext.algorithms.on_policy import Batch, OnPolicyUpdate, Told, steps_otherwise
-from sb3_ac_ext.algorithms.plain_policy import (
-    actor_layers,
-    critic_layers,
-    is_plain,
-)
+from sb3_ac_ext.algorithms.plain_policy import actor_layers, critic_layers, is_plain
 from sb3_ac_ext.algorithms.structure import Structure
 
 TOLERANCE = 1e-4

@@ -48,11 +48,13 @@ def test_ratios_are_taken_round_by_round() -> None:
         Speed("ours, eager", "sb3_ac_ext", (200.0, 400.0, 150.0), 1.0),
         Speed("ours, compiled", "sb3_ac_ext", (300.0, 400.0, 400.0), 1.0),
     )
-    found = Measured("work", 10, 1000.0, (None, None, None), sides)
+    found = Measured("work", 10, (1000.0, 800.0, 400.0), (None, None, None), sides)
     assert found.best.side == "ours, compiled"
     assert found.over("stable_baselines3") == 3.0  # of 3, 1 and 4
     assert found.over("stable_baselines3", sides[0]) == 1.0  # of 1, 0.5 and 1
     assert found.over("sbx") is None
+    assert found.of_limit() == 0.5  # of 0.3, 0.5 and 1
+    assert found.of_limit(sides[0]) == 0.25  # of 0.1, 0.25 and 0.25
 
 
 def test_command_prints_tables_targets_and_json(
@@ -74,7 +76,7 @@ def test_command_prints_tables_targets_and_json(
 
 def test_a_table_needs_no_eager_side(capsys: pytest.CaptureFixture[str]) -> None:
     sides = tuple(Speed(side.name, side.package, (100.0,), 1.0) for side in works.WITH_HALF)
-    command.print_table(Measured("work", 10, 1000.0, (2.8, None, None), sides))
+    command.print_table(Measured("work", 10, (1000.0,), (2.8, None, None), sides))
     printed = capsys.readouterr().out
     assert "ours, compiled, bf16" in printed and "over SB3: 1.00, target 2.80 missed" in printed
 
@@ -90,7 +92,7 @@ def test_a_side_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_compiling_pays() -> None:
     eager = Speed(works.EAGER, "sb3_ac_ext", (100.0,), 1.0)
     fast = Speed(works.COMPILED, "sb3_ac_ext", (400.0,), 1.0, first=31.0)
-    found = Measured("work", 400, 1000.0, (None, None, None), (eager, fast))
+    found = Measured("work", 400, (1000.0,), (None, None, None), (eager, fast))
     assert found.break_even(fast, eager) == pytest.approx(30.0 / (0.01 - 0.0025))  # 4,000 steps
     assert found.break_even(eager, fast) is None
 
@@ -112,7 +114,9 @@ def test_cost_against_one_number() -> None:
 
 def test_plot(tmp_path: Path) -> None:
     eager = Speed(works.EAGER, "sb3_ac_ext", (100.0, 120.0, 90.0), 1.0)
-    write_plot([Measured("a work", 400, 1000.0, (None, None, None), (eager,))], tmp_path / "x.html")
+    write_plot(
+        [Measured("a work", 400, (1000.0,), (None, None, None), (eager,))], tmp_path / "x.html"
+    )
     text = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert "a work" in text and works.EAGER in text and "plotly" in text
 

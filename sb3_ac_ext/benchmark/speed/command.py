@@ -102,14 +102,13 @@ def print_table(result: Measured) -> None:
             f"{side.typical:,.0f}",
             f"{low:,.0f} to {high:,.0f}",
             f"{result.over(SB3, side):.2f}",
-            f"{side.typical / result.limit:.0%}",
+            f"{result.of_limit(side):.0%}",
             f"{side.peak_memory:,.0f}",
             _break_even(result, side),
         )
     console = make_console(TABLES)
     console.print(table)
-    of_limit = result.best.typical / result.limit
-    found = (result.over(SB3), result.over("sbx"), of_limit)
+    found = (result.over(SB3), result.over("sbx"), result.of_limit())
     names = ("over SB3", "over SBX", "of the limit")
     for name, value, target in zip(names, found, result.targets, strict=True):
         if value is not None and target is not None:

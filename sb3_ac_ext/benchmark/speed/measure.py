@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -35,13 +36,13 @@ class Speed:
 @dataclass(frozen=True)
 class Measured:
     """
-    :param limit: environment steps per second of environment and arithmetic alone
+    :param limits: environment steps per second of environment and arithmetic alone, of each round
     :param targets: as of :class:`Work`
     """
 
     work: str
     timesteps: int
-    limit: float
+    limits: tuple[float, ...]
     targets: tuple[float | None, float | None, float | None]
     sides: tuple[Speed, ...]
 
@@ -70,11 +71,21 @@ class Measured:
         if not others:
             return None
         mine = (side or self.best).steps_per_second
-        theirs = [max(round_) for round_ in zip(*others, strict=True)]
-        return median(a / b for a, b in zip(mine, theirs, strict=True))
+        return _ratio(mine, [max(round_) for round_ in zip(*others, strict=True)])
+
+    def of_limit(self, side: Speed | None = None) -> float:
+        """Median share, round by round, of what environment and arithmetic alone would allow.
+
+        :param side: the faster of this package's by default
+        """
+        return _ratio((side or self.best).steps_per_second, self.limits)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _ratio(mine: Sequence[float], others: Sequence[float]) -> float:
+    return median(a / b for a, b in zip(mine, others, strict=True))
 
 
 def measure(work: Work, rounds: int, timesteps: int | None = None) -> Measured:
@@ -88,14 +99,15 @@ def measure(work: Work, rounds: int, timesteps: int | None = None) -> Measured:
         workers = [stack.enter_context(Worker(work, side)) for side in sides_of(work)]
         first = [steps / worker.run(steps) for worker in workers]
         times: list[list[float]] = [[] for _ in workers]
+        limits = []
         for k in range(rounds):
             order = range(len(workers)) if k % 2 == 0 else reversed(range(len(workers)))
             for i in order:
                 times[i].append(workers[i].run(steps))
+            limits.append(limit(work))
         memory = [worker.peak_memory() for worker in workers]
     sides = tuple(
         Speed(w.side.name, w.side.package, tuple(t), m, f)
         for w, t, m, f in zip(workers, times, memory, first, strict=True)
     )
-    threads = 1 if work.algo in ("PPO", "A2C") else 2
-    return Measured(work.name, steps, limit(work, threads), work.targets, sides)
+    return Measured(work.name, steps, tuple(limits), work.targets, sides)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import plotly.graph_objects as go
 
@@ -26,7 +27,7 @@ def write_plot(results: Sequence[Measured], path: Path) -> None:
                 "arrayminus": [side.typical - min(side.steps_per_second) for _, side in rows],
             },
         )
-    limits = [(result.work, result.limit) for result in results]
+    limits = [(result.work, median(result.limits)) for result in results]
     figure.add_scatter(
         name="limit",
         x=[work for work, _ in limits],
